@@ -1,0 +1,1 @@
+"""Calibration certificates: read, checked, applied with uncertainty, and made from live attitudes."""

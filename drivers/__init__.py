@@ -1,0 +1,1 @@
+"""Instruments as state machines: bytes or registers in, samples and faults out."""

@@ -1,0 +1,89 @@
+"""The two shapes of a driver: one that speaks bytes, one that speaks Modbus registers. No I/O here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from drivers.sample import Event, Nanoseconds
+
+
+class StreamDriver(Protocol):
+    """Turns bytes into samples. Never opens a port, never reads a clock."""
+
+    def ask(self, now: Nanoseconds) -> bytes:
+        """Return the bytes that are due to be sent to the device now; empty if none are."""
+        ...
+
+    def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
+        """Take bytes as they came from the line and return what they completed. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRegisters:
+    """Read `count` (1-125) registers from `address`; function 3 (holding) or 4 (input)."""
+
+    address: int
+    count: int
+    function: Literal[3, 4] = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRegisters:
+    """Write `values` (1-123 of 16 bit) from `address`; function 16, or 6 for a single one."""
+
+    address: int
+    values: tuple[int, ...]
+
+
+Request: TypeAlias = ReadRegisters | WriteRegisters
+
+
+class RegisterDriver(Protocol):
+    """Turns register answers into samples. The Modbus framing and its time-outs belong to the port.
+
+    The port calls `ask`; where that gives a request, exactly one of `answer` or `refuse` follows it.
+    Where it gives None, the port asks again no later than the driver's `idle_s_max`.
+    """
+
+    idle_s_max: float
+
+    def ask(self, now: Nanoseconds) -> Request | None:
+        """Return the next request that is due, or None."""
+        ...
+
+    def answer(self, registers: Sequence[int], now: Nanoseconds) -> list[Event]:
+        """Take the registers of the last read (empty after a write) and return what they completed."""
+        ...
+
+    def refuse(self, why: str, now: Nanoseconds) -> list[Event]:
+        """Take a failure of the last request: a device exception, a time-out or a lost connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How the device's serial line is set, and the unit id it answers to on a Modbus bus."""
+
+    baud: int
+    bits: Literal[7, 8] = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One line of the `DRIVERS` table: what a technician and the acquisition need to know of a driver."""
+
+    name: str
+    title: str
+    quantity: str
+    unit: str
+    line: LineSettings
+    source: str
+    make: Callable[[float], StreamDriver] | Callable[[float], RegisterDriver]
+    kind: Literal["stream", "registers"]

@@ -1,0 +1,1 @@
+"""The gateway: acquisition, detection, evidence and publication. Start reading at pipeline.py."""

@@ -1,0 +1,1 @@
+"""The spingate command, one file for each subcommand."""

@@ -1,0 +1,1 @@
+"""From calibrated data to a verdict: interference, whitening, GLRT, network, decision."""

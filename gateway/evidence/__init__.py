@@ -1,0 +1,1 @@
+"""What makes a reading provable: record, signature, journal, tree, checkpoint, verification."""
