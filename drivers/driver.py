@@ -67,12 +67,24 @@ class RegisterDriver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """How the device's serial line is set, and the unit id it answers to on a Modbus bus."""
+    """How the device's serial line is set."""
 
     baud: int
     bits: Literal[7, 8] = 8
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DriverOptions:
+    """What a driver may be told when it is made.
+
+    `poll_s` is the wanted time between two polls (ignored by devices that stream by themselves);
+    `packets` is true where the port delivers whole packets over TCP instead of a framed serial line.
+    """
+
+    poll_s: float = 1.0
+    packets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +97,5 @@ class Instrument:
     unit: str
     line: LineSettings
     source: str
-    make: Callable[[float], StreamDriver] | Callable[[float], RegisterDriver]
+    make: Callable[[DriverOptions], StreamDriver | RegisterDriver]
     kind: Literal["stream", "registers"]
