@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Systemd:
@@ -38,7 +41,7 @@ def wake(path: Path) -> None:
 
 def send(place: str, words: bytes) -> None:
     """Send one datagram without waiting; a missing, full or closed socket is nobody listening."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as line:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as line:
         try:
             line.sendto(words, place)
         except OSError:
