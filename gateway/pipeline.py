@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from calibration.certificate import Certificate
     from calibration.reading import Reading
+    from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
     from gateway.detection.anomaly import EnergyDetector
@@ -41,6 +42,7 @@ class Lane:
     magnetic: EnergyDetector | None
     queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
+    busy_since: Nanoseconds | None = None  # when the event in work was taken up
     readings: int = 0
     faults: int = 0
     last_reading: Reading | None = None
@@ -65,7 +67,9 @@ class Pipeline:
     async def run(self, lane: Lane) -> None:
         """Take a lane's events in order until cancelled."""
         while True:
+            lane.busy_since = None
             event = await lane.queue.get()
+            lane.busy_since = self.clock().monotonic_ns
             match event:
                 case Sample():
                     for block in lane.block.add(event):
@@ -93,13 +97,11 @@ class Pipeline:
         trusted = now.state == "synchronised"
         scan = await self.off_loop(calibrate_scan, capture, lane.certificate, now.wall_ns / 1e9, trusted)
         lane.readings += 1
-        receipt = self.submit(self.drafter.scan(now, lane.name, scan), capture.raw)
+        receipt = self.submit(self.drafter.scan(self.clock(), lane.name, scan), capture.raw)
         verdict = await self.off_loop(self.judge, scan)
         source = await asyncio.wrap_future(receipt)
         lane.last_verdict = verdict
-        await asyncio.wrap_future(
-            self.submit(self.drafter.verdict(self.clock(), lane.name, verdict, scan, source), None)
-        )
+        self.submit(self.drafter.verdict(self.clock(), lane.name, verdict, scan, source), None)
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
