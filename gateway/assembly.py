@@ -27,8 +27,8 @@ from gateway.software import software_sha256, software_version
 if TYPE_CHECKING:
     from gateway.config import Loaded
     from gateway.evidence.journal import Journal
-    from gateway.evidence.layout import Body
     from gateway.evidence.keys import SigningKey
+    from gateway.evidence.layout import Body
     from gateway.lanes import Calibrated
     from gateway.pipeline import Lane
 
