@@ -14,7 +14,7 @@ from drivers.sample import Sample
 if TYPE_CHECKING:
     from drivers.sample import Nanoseconds
 
-BLOCK_BYTES_MAX = 32_768  # of raw packets; a signed record must stay below 64 KiB with its values
+BLOCK_VALUES_MAX = 6000  # 48 kB as float64: a signed record must stay below 64 KiB
 
 
 class Block:
@@ -35,8 +35,8 @@ class Block:
         done = [] if not self._packets or continues(self._packets[-1], packet) else self.flush()
         self._packets.append(packet)
         rows = sum(len(held.values) for held in self._packets)
-        size = sum(len(held.raw) for held in self._packets)
-        if rows >= self._block_s * packet.rate_hz or size >= BLOCK_BYTES_MAX:
+        room = BLOCK_VALUES_MAX // len(packet.channels) - rows
+        if rows >= self._block_s * packet.rate_hz or room < len(packet.values):
             done += self.flush()
         return done
 
