@@ -20,6 +20,7 @@ T1_ORGANIC: Final = Figure(0.1, 0.09, Status.PRIOR)      # s: as taken for the d
 T2E_ORGANIC: Final = Figure(0.02, 0.018, Status.PRIOR)   # s
 U_KHZ_PRINTED: Final = Figure(0.5, None, Status.PRIOR)   # kHz: figures printed in whole kilohertz
 U_KHZ_LOW: Final = Figure(1.0, None, Status.PRIOR)       # kHz: low-confidence rows
+SLOPE_HALF_RANGE_HZ_PER_K: Final = 50.0  # where the table gives a slope but no range, as its neighbours have
 INORGANIC: Final = frozenset({"potassium chlorate", "potassium nitrate", "sodium nitrite"})
 
 
