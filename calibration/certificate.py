@@ -142,7 +142,7 @@ def _broken_rule(s: Statement) -> tuple[str, str, str] | None:
         if moment.utcoffset() != timedelta(0):
             return key, str(moment), "must be UTC (RFC 3339, ending in Z)"
     if not s.valid_from < s.valid_until <= s.valid_from + VALID_MAX:
-        return "valid_until", str(s.valid_until), f"must be after valid_from, by {VALID_MAX.days} days at most"
+        return "valid_until", str(s.valid_until), f"must be 1 s to {VALID_MAX.days} days after valid_from"
     if s.issued >= s.valid_until:
         return "issued", str(s.issued), "must be before valid_until"
     return _broken_units(s) or _broken_model(s.model)
@@ -151,9 +151,9 @@ def _broken_rule(s: Statement) -> tuple[str, str, str] | None:
 def _broken_units(s: Statement) -> tuple[str, str, str] | None:
     if isinstance(s.model, VectorMagnetometer):
         if s.unit_in not in TESLA_PER:
-            return "unit_in", repr(s.unit_in), f"must be one of {', '.join(TESLA_PER)} for a vector magnetometer"
+            return "unit_in", repr(s.unit_in), f"must be one of {', '.join(TESLA_PER)} for a magnetometer"
         if s.unit_out != "T":
-            return "unit_out", repr(s.unit_out), "must be 'T' for a vector magnetometer"
+            return "unit_out", repr(s.unit_out), "must be 'T' for a magnetometer"
     if isinstance(s.model, NqrHead) and (s.unit_in, s.unit_out) != ("count", "fT"):
         return "unit_in", repr(s.unit_in), "an NQR head turns 'count' (unit_in) into 'fT' (unit_out)"
     wanted = "1" if isinstance(s.model, NqrHead) else s.unit_out

@@ -41,7 +41,7 @@ def _head(s: Statement) -> Iterator[str]:
     yield f"description = {_text(s.reference.description)}"
     yield f"u = {s.reference.u!r}"
     yield f"unit = {_text(s.reference.unit)}"
-    yield f"enters = {_text(s.reference.enters)}    # \"parameters\": already inside their u; \"value\": added"
+    yield f"enters = {_text(s.reference.enters)}    # parameters: already inside their u; value: added to it"
 
 
 def _model(s: Statement) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _model(s: Statement) -> Iterator[str]:
 
 
 def _scale_offset(model: ScaleOffset, unit_in: str, unit_out: str) -> Iterator[str]:
-    yield "kind = \"scale-offset\"    # out = scale * in + offset"
+    yield 'kind = "scale-offset"    # out = scale * in + offset'
     for line in model.channels:
         yield from ("", "[[model.channels]]")
         yield f"channel = {_text(line.channel)}"
@@ -68,7 +68,7 @@ def _scale_offset(model: ScaleOffset, unit_in: str, unit_out: str) -> Iterator[s
 
 
 def _vector(model: VectorMagnetometer, unit_in: str) -> Iterator[str]:
-    yield "kind = \"vector-magnetometer\"    # reading = S P field + offset; S = diag(scale)"
+    yield 'kind = "vector-magnetometer"    # reading = S P field + offset; S = diag(scale)'
     yield "# P = [[1, 0, 0], [-sin a1, cos a1, 0], [sin a2, sin a3, sqrt(1 - sin^2 a2 - sin^2 a3)]]"
     yield f"channels = [{', '.join(map(_text, model.channels))}]"
     for key, remark in (("offset", unit_in), ("u_offset", unit_in), ("scale", "reading over true field"),
@@ -83,7 +83,7 @@ def _vector(model: VectorMagnetometer, unit_in: str) -> Iterator[str]:
 
 
 def _head_gain(model: NqrHead) -> Iterator[str]:
-    yield "kind = \"nqr-head\"    # gain in counts per fT, straight lines between the frequencies, none beyond"
+    yield 'kind = "nqr-head"    # counts per fT, straight lines between the frequencies, none beyond'
     yield f"u_repeatability_relative = {model.u_repeatability_relative!r}"
     for point in model.points:
         yield from ("", "[[model.points]]")

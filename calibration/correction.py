@@ -27,7 +27,7 @@ Axes: TypeAlias = tuple[Number, Number, Number]
 AxesPositive: TypeAlias = tuple[Positive, Positive, Positive]
 AxesUncertainty: TypeAlias = tuple[Uncertainty, Uncertainty, Uncertainty]
 Row9: TypeAlias = Annotated[tuple[Correlation, ...], Meta(min_length=9, max_length=9)]
-Eight: TypeAlias = Meta(min_length=HEAD_CHANNELS, max_length=HEAD_CHANNELS)  # one for each head channel
+EIGHT = Meta(min_length=HEAD_CHANNELS, max_length=HEAD_CHANNELS)  # one for each head channel
 
 
 class ChannelLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,10 +76,10 @@ class GainPoint(Struct, frozen=True, forbid_unknown_fields=True):
     """The complex gain of the eight channels at one frequency: counts per fT, and phase."""
 
     frequency_khz: Annotated[float, Meta(gt=0.0, le=1e6)]
-    magnitude: Annotated[tuple[Positive, ...], Eight]
-    u_magnitude_relative: Annotated[tuple[Relative, ...], Eight]
-    phase_rad: Annotated[tuple[Angle, ...], Eight]
-    u_phase_rad: Annotated[tuple[Relative, ...], Eight]
+    magnitude: Annotated[tuple[Positive, ...], EIGHT]
+    u_magnitude_relative: Annotated[tuple[Relative, ...], EIGHT]
+    phase_rad: Annotated[tuple[Angle, ...], EIGHT]
+    u_phase_rad: Annotated[tuple[Relative, ...], EIGHT]
 
 
 class NqrHead(Struct, frozen=True, forbid_unknown_fields=True, tag="nqr-head", tag_field="kind"):

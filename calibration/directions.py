@@ -45,7 +45,8 @@ def widest_gap(directions: NDArray[np.float64]) -> tuple[float, str]:
     grid = spread_directions(GRID_POINTS)
     nearest = (grid @ directions.T).max(axis=1)
     loneliest = int(np.argmin(nearest))
-    return float(np.degrees(np.arccos(np.clip(nearest[loneliest], -1.0, 1.0)))), direction_name(grid[loneliest])
+    gap_deg = np.degrees(np.arccos(np.clip(nearest[loneliest], -1.0, 1.0)))
+    return float(gap_deg), direction_name(grid[loneliest])
 
 
 def direction_name(direction: NDArray[np.float64]) -> str:

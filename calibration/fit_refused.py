@@ -31,7 +31,7 @@ class TooManyOutliers(FitRefused):
     """So many attitudes disagree that it is not known which to believe."""
 
     def __init__(self, outliers: int, attitudes: int, outliers_max: int) -> None:
-        super().__init__(f"outliers = {outliers} of {attitudes} attitudes: at most {outliers_max} may disagree; "
+        super().__init__(f"outliers = {outliers} of {attitudes} attitudes: at most {outliers_max} may be; "
                          "look for moving iron, a current, or a reference that changed, and start again")
         self.outliers, self.attitudes, self.outliers_max = outliers, attitudes, outliers_max
 
@@ -40,8 +40,8 @@ class Saturated(FitRefused):
     """An axis stood at the end of its range."""
 
     def __init__(self, axis: str, attitudes: tuple[int, ...], reading: float) -> None:
-        super().__init__(f"axis {axis} = {reading:.6g} in attitudes {list(attitudes)}: stands at the end of its "
-                         "range; choose a larger range or a weaker field")
+        super().__init__(f"axis {axis} = {reading:.6g} in attitudes {list(attitudes)}: stands at the end of "
+                         "its range; choose a larger range or a weaker field")
         self.axis, self.attitudes, self.reading = axis, attitudes, reading
 
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from calibration.correction import VectorMagnetometer
 from calibration.directions import missing_octants, octant_counts, unit_directions, widest_gap
-from calibration.fit_refused import PoorCoverage, ResidualTooLarge, Saturated, TooFewAttitudes, TooManyOutliers
+from calibration.fit_refused import (
+    PoorCoverage,
+    ResidualTooLarge,
+    Saturated,
+    TooFewAttitudes,
+    TooManyOutliers,
+)
 from calibration.vector_field import NineParameters, correct, correction_matrix, derivatives, nine_parameters
 
 if TYPE_CHECKING:
@@ -24,14 +30,15 @@ if TYPE_CHECKING:
 
 ATTITUDES_MIN = 12          # nine parameters and three degrees of freedom left to judge the fit by
 # Computed for 24 attitudes: spread evenly 2.3, at random 3.6-6.9 (5-95 %), half a sphere 18-46, a belt of
-# +-6 degrees 290-540, one octant 360-930. Fifteen lies between what determines the parameters and what does not.
+# +-6 degrees 290-540, one octant 360-930. Fifteen lies between what determines the parameters and what
+# does not.
 CONDITION_MAX = 15.0
 OUTLIER_SIGMAS = 5.0        # with 100 attitudes a false alarm in 17 000 calibrations
 OUTLIERS_MAX_SHARE = 0.2
 RESIDUAL_MAX_RELATIVE = 1e-2  # 500 nT in the Earth's field: no longer a calibration but a mistake
 STEPS_MAX = 20              # Gauss-Newton from the linear start needs 3 to 5
 STEP_DONE = 1e-12           # relative to each parameter's own scale: far below any uncertainty
-BIRGE_DOUBT = 3.0           # standard deviations by which chi-square must exceed its mean to distrust the noise
+BIRGE_DOUBT = 3.0           # standard deviations of chi-square above its mean: then the noise is distrusted
 FULL_SCALE_SHARE = 0.999
 CLIPPED_MIN = 3             # so many identical extreme readings of a noisy axis are its end stop
 
@@ -134,7 +141,7 @@ def _refuse_too_many(outliers: int, count: int) -> None:
 
 
 def _linear_start(readings: Floats, field: float) -> NineParameters:
-    """Solve x'Qx - 2q'x = 1 for the ellipsoid of the readings, centred and scaled so that numbers are near 1."""
+    """Solve x'Qx - 2q'x = 1 for the ellipsoid of the readings, centred and scaled to be near 1."""
     centre = readings.mean(axis=0)
     x, y, z = ((readings - centre) / field).T
     design = np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z, -2 * x, -2 * y, -2 * z], axis=1)
@@ -149,7 +156,7 @@ def _linear_start(readings: Floats, field: float) -> NineParameters:
 
 
 def _from_form(form: Floats, offset: Floats) -> NineParameters:
-    """Split Q = M'M, M lower triangular, into scale and angles: inverse(M) = S P, with rows of P of length 1."""
+    """Split Q = M'M, M lower triangular, into scale and angles: inverse(M) = S P, rows of P of length 1."""
     lower = np.linalg.cholesky(form[::-1, ::-1])[::-1, ::-1].T  # Cholesky from the last row upwards
     inverse = np.linalg.inv(lower)
     scale = np.linalg.norm(inverse, axis=1)
@@ -223,7 +230,7 @@ def _judge(attitudes: Attitudes, reference: ScalarReference, refined: _Refined,
 
 
 def _birge(refined: _Refined) -> float:
-    """Return the factor on the noise that explains the residuals, if the stated noise does not (Birge ratio)."""
+    """Return the factor on the noise that explains the residuals, if the noise does not (Birge ratio)."""
     free = len(refined.residuals) - 9
     chi_square = float(((refined.residuals / refined.sigma)**2).sum())
     doubted = chi_square > free + BIRGE_DOUBT * np.sqrt(2.0 * free)
@@ -231,7 +238,7 @@ def _birge(refined: _Refined) -> float:
 
 
 def _covariance(refined: _Refined, reference: ScalarReference, birge: float) -> Floats:
-    """Return noise and reference together. A reference too large by a share makes every scale too small by it."""
+    """Return noise and reference together: a reference 1 % too large makes every scale 1 % too small."""
     size = _natural(reference.field)
     whitened = refined.slopes * size / refined.sigma[:, None]
     noise = np.linalg.inv(whitened.T @ whitened) * np.outer(size, size) * birge**2
