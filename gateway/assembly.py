@@ -88,7 +88,6 @@ def assemble(loaded: Loaded) -> Assembly:
     drafter = Drafter(clock.boot_id(), provenance)
     writer = Writer(
         journal,
-        key,
         clock.monotonic_ns,
         clock.wall_ns,
         lambda _size: notify.wake(found.wake),

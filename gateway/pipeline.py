@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from calibration.apply import calibrate, calibrate_scan
 from drivers.sample import Event, Fault, Sample, ScanCapture
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from calibration.certificate import Certificate
-    from calibration.reading import Reading
+    from calibration.reading import CalibratedScan, Reading
     from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from gateway.drafts import Drafter
     from gateway.evidence.record import Draft
 
+Result = TypeVar("Result")
+
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
+
+
+class OffLoop(Protocol):
+    """Runs arithmetic in a worker thread and gives back what it returns."""
+
+    async def __call__(self, work: Callable[..., Result], *words: object) -> Result:
+        """Call `work(*words)` while the loop goes on."""
+        ...
 
 
 @dataclass(slots=True)
@@ -55,14 +65,14 @@ class Pipeline:
     """What every lane shares.
 
     `submit` queues a draft with its raw bytes for signing and returns a receipt that resolves to the
-    record's sequence number once it is on disk. `off_loop` runs arithmetic in a worker thread.
+    record's sequence number once it is on disk. `judge` decides a scan; it is slow, so it runs off the loop.
     """
 
     clock: Callable[[], Now]
     drafter: Drafter
     submit: Callable[[Draft, bytes | None], Future[int]]
-    off_loop: Callable[..., Awaitable[object]]
-    judge: Callable[..., Verdict]
+    off_loop: OffLoop
+    judge: Callable[[CalibratedScan], Verdict]
 
     async def run(self, lane: Lane) -> None:
         """Take a lane's events in order until cancelled."""

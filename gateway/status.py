@@ -33,7 +33,7 @@ class StatusDesk:
         """Return one line for systemctl status."""
         lanes = self._assembly.lanes.values()
         readings, faults = sum(lane.readings for lane in lanes), sum(lane.faults for lane in lanes)
-        return f"{readings} readings, {faults} faults, {self._assembly.writer.size} records"
+        return f"{readings} readings, {faults} faults, {self._assembly.journal.size} records"
 
     def status(self, now: Now, stalled: list[str]) -> Status:
         """Return everything an operator asks for first."""
@@ -43,11 +43,11 @@ class StatusDesk:
             gateway=assembly.loaded.config.gateway.id,
             version=software_version(),
             running_s=(now.monotonic_ns - self._started_at) / SECOND,
-            records=assembly.writer.size,
+            records=assembly.journal.size,
             stalled=stalled,
             clock=now.state,
             key_id=assembly.key.kid.hex(),
-            model_sha256=assembly.model_sha256.hex(),
+            model_sha256=assembly.judgement.model_sha256.hex(),
             last_verdict=f"{verdicts[-1].outcome}: {'; '.join(verdicts[-1].reasons)}" if verdicts else "",
             instruments=[self.instrument(row, now.monotonic_ns) for row in assembly.loaded.config.instrument],
         )
