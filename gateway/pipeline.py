@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from calibration.apply import calibrate, calibrate_scan
 from drivers.sample import Event, Fault, Sample, ScanCapture
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from calibration.certificate import Certificate
-    from calibration.reading import Reading
+    from calibration.reading import CalibratedScan, Reading
+    from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
     from gateway.detection.anomaly import EnergyDetector
@@ -28,7 +29,17 @@ if TYPE_CHECKING:
     from gateway.drafts import Drafter
     from gateway.evidence.record import Draft
 
+Result = TypeVar("Result")
+
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
+
+
+class OffLoop(Protocol):
+    """Runs arithmetic in a worker thread and gives back what it returns."""
+
+    async def __call__(self, work: Callable[..., Result], *words: object) -> Result:
+        """Call `work(*words)` while the loop goes on."""
+        ...
 
 
 @dataclass(slots=True)
@@ -41,6 +52,7 @@ class Lane:
     magnetic: EnergyDetector | None
     queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
+    busy_since: Nanoseconds | None = None  # when the event in work was taken up
     readings: int = 0
     faults: int = 0
     last_reading: Reading | None = None
@@ -53,19 +65,21 @@ class Pipeline:
     """What every lane shares.
 
     `submit` queues a draft with its raw bytes for signing and returns a receipt that resolves to the
-    record's sequence number once it is on disk. `off_loop` runs arithmetic in a worker thread.
+    record's sequence number once it is on disk. `judge` decides a scan; it is slow, so it runs off the loop.
     """
 
     clock: Callable[[], Now]
     drafter: Drafter
     submit: Callable[[Draft, bytes | None], Future[int]]
-    off_loop: Callable[..., Awaitable[object]]
-    judge: Callable[..., Verdict]
+    off_loop: OffLoop
+    judge: Callable[[CalibratedScan], Verdict]
 
     async def run(self, lane: Lane) -> None:
         """Take a lane's events in order until cancelled."""
         while True:
+            lane.busy_since = None
             event = await lane.queue.get()
+            lane.busy_since = self.clock().monotonic_ns
             match event:
                 case Sample():
                     for block in lane.block.add(event):
@@ -93,13 +107,11 @@ class Pipeline:
         trusted = now.state == "synchronised"
         scan = await self.off_loop(calibrate_scan, capture, lane.certificate, now.wall_ns / 1e9, trusted)
         lane.readings += 1
-        receipt = self.submit(self.drafter.scan(now, lane.name, scan), capture.raw)
+        receipt = self.submit(self.drafter.scan(self.clock(), lane.name, scan), capture.raw)
         verdict = await self.off_loop(self.judge, scan)
         source = await asyncio.wrap_future(receipt)
         lane.last_verdict = verdict
-        await asyncio.wrap_future(
-            self.submit(self.drafter.verdict(self.clock(), lane.name, verdict, scan, source), None)
-        )
+        self.submit(self.drafter.verdict(self.clock(), lane.name, verdict, scan, source), None)
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""

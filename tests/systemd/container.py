@@ -59,7 +59,8 @@ class Container:
         self.cgroup.mkdir()
         overlay = self.folder / "overlay"
         overlay.mkdir()
-        words = ["unshare", "-m", "--propagation", "private", "bash", "-c", INNER, "inner", self.cgroup, overlay]
+        words: list[str | Path] = ["unshare", "-m", "--propagation", "private", "bash", "-c", INNER, "inner"]
+        words += [self.cgroup, overlay]
         words += ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network"]
         words += [f"--machine={self.name}", "-D", overlay / "merged"]
         words += [f"--bind-ro={outside}:{inside}" for outside, inside in self.binds.items()]
