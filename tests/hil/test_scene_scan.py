@@ -108,10 +108,8 @@ def test_a_matched_filter_finds_that_deflection_in_noisy_scans() -> None:
     wanted = line_only(RDX, RDX_PLAN)
     sigma = np.sqrt(2 * RDX_PLAN.rate_hz / RDX_PLAN.trains)
     d = float(np.sqrt(2 * np.sum(np.abs(wanted) ** 2)) / sigma)
-    outputs = []
-    for seed in range(400):
-        outputs.append([2 * np.vdot(wanted, one_band(RDX_PLAN, QUIET, load, seed).field_ft) / sigma**2 / d
-                        for load in (RDX, Load())])
+    outputs = [[2 * np.vdot(wanted, one_band(RDX_PLAN, QUIET, load, seed).field_ft) / sigma**2 / d
+                for load in (RDX, Load())] for seed in range(400)]
     power = np.mean(np.abs(outputs) ** 2, axis=0)
     # The receiver's phase is unknown, so the magnitude is Rice distributed: E|z|^2 = d^2 + 2.
     assert power[0] == pytest.approx(d**2 + 2, rel=0.05)
