@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from calibration.attitude_session import AttitudeSession, SessionRefused
 from drivers.driver import DriverOptions
@@ -18,7 +18,7 @@ from gateway.clock import monotonic_ns
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drivers.driver import Instrument
+    from drivers.driver import Instrument, StreamDriver
     from drivers.sample import Event
 
 TURN_S = 0.1                # how often the screen is drawn
@@ -49,7 +49,8 @@ async def collect(port: str, instrument: Instrument, session: AttitudeSession, s
         except SessionRefused as wrong:
             refused.append(wrong)
 
-    driver = instrument.make(DriverOptions(packets=port.startswith("tcp://")))
+    # The caller chooses from instruments of kind "stream", which make drivers of that shape.
+    driver = cast("StreamDriver", instrument.make(DriverOptions(packets=port.startswith("tcp://"))))
     running = asyncio.create_task(
         run_stream(parse_port(port), instrument.line, driver, deliver, monotonic_ns, _no_beat))
     try:

@@ -14,6 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from calibration.attitude import GAP_DEG_MAX
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -54,7 +56,8 @@ def screen(session: AttitudeSession, elapsed_s: float, seconds_max: float, port:
     sphere = Text("\n".join(sphere_map(progress.directions, progress.now)))
     sphere.highlight_regex(r"@", "bold yellow")
     sphere.highlight_regex(r"o", "bold green")
-    missing = Text(f"octants without an attitude: {len(progress.missing)}", style="dim")
+    missing = Text(f"{8 - len(progress.missing)} of 8 octants, widest gap {progress.gap_deg:.0f} degrees "
+                   f"(at most {GAP_DEG_MAX:.0f} in the end)", style="dim")
     advice = Text(f"next: {progress.advice}", style="bold")
     return Panel(Group(bar, Text(), sphere, Text("   o held   @ the field now   . not yet", style="dim"),
                        Text(), missing, advice),
@@ -71,8 +74,8 @@ def result_lines(found: Calibrated, certificate: Certificate) -> list[str]:
     """Return the fit as lines a technician can copy."""
     fit, u = found.fit, np.sqrt(np.diag(found.fit.covariance))
     rows = [
-        f"{len(fit.residuals)} attitudes, {len(fit.outliers)} left out as outliers, condition number "
-        f"{fit.condition:.2f}, residual rms {fit.residual_rms:.3g} nT",
+        (f"{len(fit.residuals)} attitudes, {len(fit.outliers)} left out as outliers, condition number "
+         f"{fit.condition:.2f}, residual rms {fit.residual_rms:.3g} nT"),
         f"noise of one row {', '.join(f'{noise:.3g}' for noise in found.row_noise)} nT (x, y, z)",
     ]
     if fit.birge > 1.0:

@@ -6,7 +6,6 @@ Exit 0: written. 1: refused, and why. 2: it could not be tried.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -31,6 +30,8 @@ from gateway.cli.limits import line, number, three_names, whole_number
 from gateway.clock import now
 
 if TYPE_CHECKING:
+    import argparse
+
     from calibration.certificate import Certificate
 
 INSTRUMENTS = {twinleaf.INSTRUMENT.name: twinleaf.INSTRUMENT}  # those that stream three axes
