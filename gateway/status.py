@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.nqr_head import NqrHead
+from gateway import __version__
 from gateway.control import InstrumentStatus, Status
 from gateway.progress import SECOND
-from gateway.software import software_version
 from gateway.words import values
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class StatusDesk:
         verdicts = [lane.last_verdict for lane in assembly.lanes.values() if lane.last_verdict]
         return Status(
             gateway=assembly.loaded.config.gateway.id,
-            version=software_version(),
+            version=__version__,
             running_s=(now.monotonic_ns - self._started_at) / SECOND,
             records=assembly.journal.size,
             stalled=stalled,
