@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from calibration.certificate import Certificate, CertificateRefused, read_certificate
+from drivers import nqr_head, twinleaf
 from drivers.table import DRIVERS
 from gateway.block import Block
 from gateway.detection.anomaly import EnergyDetector, LaneSettings
@@ -35,10 +36,11 @@ def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
     """Return the lane of one instrument with its certificate, or with the reason why it has none."""
     certificate, body = take_up(loaded, instrument)
     magnetic = None
-    if DRIVERS[instrument.driver].quantity == "magnetic flux density":
+    if DRIVERS[instrument.driver] is twinleaf.INSTRUMENT:
         settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
         magnetic = EnergyDetector(settings, readings_per_hour=MS_PER_HOUR / instrument.block_ms)
-    lane = Lane(instrument.name, Block(instrument.block_ms / 1000), certificate, magnetic)
+    scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
+    lane = Lane(instrument.name, Block(instrument.block_ms / 1000), certificate, magnetic, scans)
     return Calibrated(lane, body, certificate.sha256 if certificate else None)
 
 

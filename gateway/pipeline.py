@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from calibration.certificate import Certificate
-    from calibration.reading import CalibratedScan, Reading
+    from calibration.reading import CalibratedScan, Reading, Trust
     from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
@@ -50,12 +50,14 @@ class Lane:
     block: Block
     certificate: Certificate | None
     magnetic: EnergyDetector | None
+    scans: bool = False  # a head: its certificate is for its scans, not for what it says of itself
     queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
     busy_since: Nanoseconds | None = None  # when the event in work was taken up
     readings: int = 0
     faults: int = 0
     last_reading: Reading | None = None
+    trust: Trust | None = None  # of what the certificate is for
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
 
@@ -92,8 +94,10 @@ class Pipeline:
     async def measure(self, lane: Lane, block: Sample) -> None:
         """Calibrate a block, journal the reading, and look in it for something ferrous moving past."""
         now = self.clock()
-        reading = calibrate(block, lane.certificate, now.wall_ns / 1e9, clock_trusted=now.state == "synchronised")
+        certificate = None if lane.scans else lane.certificate
+        reading = calibrate(block, certificate, now.wall_ns / 1e9, clock_trusted=now.state == "synchronised")
         lane.last_reading = reading
+        lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = self.submit(self.drafter.reading(now, lane.name, reading), block.raw)
         anomaly = lane.magnetic.feed(reading) if lane.magnetic else None
@@ -107,6 +111,7 @@ class Pipeline:
         trusted = now.state == "synchronised"
         scan = await self.off_loop(calibrate_scan, capture, lane.certificate, now.wall_ns / 1e9, trusted)
         lane.readings += 1
+        lane.trust = scan.trust
         receipt = self.submit(self.drafter.scan(self.clock(), lane.name, scan), capture.raw)
         verdict = await self.off_loop(self.judge, scan)
         source = await asyncio.wrap_future(receipt)

@@ -43,8 +43,11 @@ async def standing(
             await asyncio.gather(running, return_exceptions=True)
     elif emulated.make_registers is not None:
         devices = {UNIT: emulated.make_registers(wish)}
-        serial = isinstance(place, Path)
-        server = PtyServer(devices, clock, place, emulated.baud) if serial else TcpServer(devices, clock, place)
+        server: PtyServer | TcpServer
+        if isinstance(place, Path):
+            server = PtyServer(devices, clock, place, emulated.baud)
+        else:
+            server = TcpServer(devices, clock, place)
         await server.start()
         try:
             yield str(place) if isinstance(server, PtyServer) else f"tcp://127.0.0.1:{server.port}"
