@@ -40,7 +40,7 @@ def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
         settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
         magnetic = EnergyDetector(settings, readings_per_hour=MS_PER_HOUR / instrument.block_ms)
     scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
-    lane = Lane(instrument.name, Block(instrument.block_ms / 1000), certificate, magnetic, scans)
+    lane = Lane(instrument.name, Block(instrument.block_ms / 1000), certificate, magnetic, instrument.serial, scans)
     return Calibrated(lane, body, certificate.sha256 if certificate else None)
 
 
