@@ -44,7 +44,7 @@ FAREWELL_S_MAX = 1.0    # a stop waits no longer for the last acknowledgements
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How the journal is read: opening it, the number by which its file is known, and what an alert shows of it."""
+    """How the journal is read: opening it, the number of its file, and what an alert shows of a record."""
 
     open: Callable[[], Journal | Away]
     inode: Callable[[], int | None]
@@ -59,17 +59,18 @@ def now_s() -> float:
 class Publisher:
     """Everything that the second process does. `run` returns when it is told to stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the clock and chance are arguments
         self,
         settings: PublisherSettings,
         gateway_id: str,
         reader: Reader,
         state_dir: Path,
+        *,
         doorbell: Path | None = None,
         clock: Callable[[], float] = now_s,
         chance: random.Random | None = None,
     ) -> None:
-        """Open the ledger and the doorbell. Raises `DoorbellTaken`, `BadTopicLevel`, `sqlite3.DatabaseError`."""
+        """Open ledger and doorbell. Raises `DoorbellTaken`, `BadTopicLevel`, `sqlite3.DatabaseError`."""
         self.settings, self.reader, self.state_dir, self.clock = settings, reader, state_dir, clock
         self.topics = Topics(settings.topic_prefix, level(gateway_id))
         self.chance = chance or random.Random()  # noqa: S311  # spreads reconnects, guards nothing
@@ -85,10 +86,11 @@ class Publisher:
         self.link_since = self.connect_at = self.poll_at = self.status_at = 0.0
         self.failures = 0
         self.checkpoint_sent: bytes | None = None
+        self.checkpoint_due = False
         self.status_written: Status | None = None
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Publish until `stop` is set. `beat` is called after every turn; a turn is bounded by the waits above."""
+        """Publish until `stop` is set. `beat` is called after every turn, and every turn has an end."""
         try:
             while not stop.is_set():
                 self.turn()
@@ -107,12 +109,13 @@ class Publisher:
         self._deliver(now)
         self._write_status(now)
 
-    # --- waiting -----------------------------------------------------------------------------------------------
+    # --- waiting ------------------------------------------------------------------------------
 
     def _wait(self) -> bool:
         """Wait for the doorbell, the broker or the next look; say whether it rang."""
         line = self.link.fileno() if self.link else None
-        busy = self.link is not None and (self.link.has_more or (self.courier.hungry and self.journal is not None))
+        hungry = self.courier.hungry and self.journal is not None
+        busy = self.link is not None and (self.link.has_more or hungry)
         wait = 0.0 if busy else min(max(self.poll_at - self.clock(), 0.0), self.settings.poll_ms / 1000)
         reads = [self.doorbell.fileno()] + ([] if line is None else [line])
         writes = [line] if line is not None and self.link is not None and self.link.wants_write else []
@@ -122,7 +125,7 @@ class Publisher:
             self._events(self.link.turn(readable=more or line in readable, writable=line in writable))
         return self.doorbell.fileno() in readable and self.doorbell.rung()
 
-    # --- the broker --------------------------------------------------------------------------------------------
+    # --- the broker ---------------------------------------------------------------------------
 
     def _keep_link(self, now: float) -> None:
         """Connect where it is time to."""
@@ -147,32 +150,26 @@ class Publisher:
                 return
             if isinstance(event, Welcome):
                 self._enter(event, now)
-            elif self.courier.answer(event, now):
-                self._control_answered(event)
-            else:
-                self.failures = 0
+            elif self.courier.answer(event, now) and event.refusal:
+                self.courier.last_error = f"the broker refuses our status or checkpoint: {event.refusal}"
+                LOG.warning(self.courier.last_error)
+            if isinstance(event, Answer) and not event.refusal:
+                self.failures = 0  # not the welcome: some brokers welcome everybody and then hang up
 
     def _enter(self, welcome: Welcome, now: float) -> None:
-        assert_link = self.link
-        if assert_link is None:
+        if self.link is None:
             return
         try:
-            self.courier.attach(assert_link, welcome)
+            self.courier.attach(self.link, welcome)
         except BrokerTooNarrow as error:
             self._lose(Lost(str(error)))
             return
-        self.checkpoint_sent = None
-        LOG.info("connected to %s:%d with MQTT %s", self.settings.broker, self.settings.port, assert_link.protocol)
+        self.checkpoint_sent, self.checkpoint_due = None, True
+        where = f"{self.settings.broker}:{self.settings.port}"
+        LOG.info("connected to %s with MQTT %s", where, self.link.protocol)
         self.courier.look()
         if self.courier.may_send_control():
             self.courier.send_control(status_message("online", self.topics), now)
-
-    def _control_answered(self, answer: Answer) -> None:
-        if answer.refusal:
-            self.courier.last_error = f"the broker refuses our status or checkpoint: {answer.refusal}"
-            LOG.warning(self.courier.last_error)
-        else:
-            self.failures = 0
 
     def _hear(self, now: float) -> None:
         """Cut a connection that is silent: unwelcomed for too long, or unanswered for too long."""
@@ -192,16 +189,16 @@ class Publisher:
         self.link = None
         self.courier.save()
         self.courier.detach(by_peer=lost.by_peer)
-        at_once = self.dialect.lost(welcomed=welcomed, by_peer=lost.by_peer, unsupported=lost.unsupported_version)
+        unsupported = lost.unsupported_version
+        at_once = self.dialect.lost(welcomed=welcomed, by_peer=lost.by_peer, unsupported=unsupported)
         self.failures += not at_once
-        wait = wait_s(
-            self.failures, self.settings.reconnect_s_min, self.settings.reconnect_s_max, self.chance.random()
-        )
+        first, ceiling = self.settings.reconnect_s_min, self.settings.reconnect_s_max
+        wait = wait_s(self.failures, first, ceiling, self.chance.random())
         self.connect_at = now if at_once else now + wait
         self.courier.last_error = lost.reason
         LOG.warning("%s; connecting again in %.1f s", lost.reason, self.connect_at - now)
 
-    # --- the journal -------------------------------------------------------------------------------------------
+    # --- the journal --------------------------------------------------------------------------
 
     def _look(self, now: float) -> None:
         """Open the journal where it is not open, and see whether it grew or was replaced."""
@@ -215,7 +212,7 @@ class Publisher:
             if isinstance(newest, Away):
                 self._away(newest)
             else:
-                self.newest = newest
+                self.newest, self.checkpoint_due = newest, True
                 self.courier.look()
 
     def _open(self) -> None:
@@ -229,7 +226,8 @@ class Publisher:
         if away is not None:
             self._away(away)
         else:
-            LOG.info("reading the journal of %s behind record %d", self.courier.origin, self.courier.main.mark.index)
+            cursor = self.courier.main.mark.index
+            LOG.info("reading the journal of %s behind record %d", self.courier.origin, cursor)
             self.journal_state = "readable"
 
     def _away(self, away: Away) -> None:
@@ -254,15 +252,18 @@ class Publisher:
 
     def _send_checkpoint(self, journal: Journal, now: float) -> Away | None:
         """Publish a checkpoint newer than the last; what the journal shows is durable already."""
+        if not self.checkpoint_due or not self.courier.may_send_control():
+            return None
         note = journal.newest_checkpoint()
         if isinstance(note, Away):
             return note
-        if note is not None and note != self.checkpoint_sent and self.courier.may_send_control():
+        self.checkpoint_due = False
+        if note is not None and note != self.checkpoint_sent:
             self.courier.send_control(checkpoint_message(note, self.topics), now)
             self.checkpoint_sent = note
         return None
 
-    # --- reporting ---------------------------------------------------------------------------------------------
+    # --- reporting ----------------------------------------------------------------------------
 
     def _write_status(self, now: float, *, stopped: bool = False) -> None:
         if now < self.status_at and not stopped:
