@@ -22,7 +22,11 @@ class GatewayTable(Table):
     """Who this gateway is and where it keeps what it must not lose."""
 
     id: Annotated[Name, Meta(description="name of this gateway in every record and topic")]
-    state_dir: Annotated[Text, Meta(description="folder of the journal and the sockets")] = "/var/lib/spingate"
+    state_dir: Annotated[Text, Meta(description="folder of the journal")] = "/var/lib/spingate"
+    run_dir: Annotated[Text, Meta(description="folder of the sockets, gone at power-off")] = "/run/spingate"
+    publisher_dir: Annotated[
+        Text, Meta(description="folder where the publisher keeps how far it has come")
+    ] = "/var/lib/spingate-publish"
 
 
 class KeyTable(Table):
@@ -63,7 +67,7 @@ class ScanTable(Table):
     trigger: Annotated[
         Literal["request", "continuous"], Meta(description="on request (spingate scan), or one after another")
     ] = "request"
-    dwell_s: Annotated[float, Meta(ge=10, le=3600, description="length of one scan in seconds")] = 300.0
+    dwell_s: Annotated[float, Meta(ge=30, le=600, description="length of one scan in seconds")] = 300.0
 
 
 class InstrumentTable(Table):
