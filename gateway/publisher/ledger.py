@@ -54,7 +54,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises `sqlite3.DatabaseError` where it cannot be used."""
-        self.database = sqlite3.connect(path, isolation_level=None)
+        # Made in one thread and used in another is fine; used by two at once it never is.
+        self.database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.database.execute("PRAGMA journal_mode = WAL")
         self.database.execute("PRAGMA synchronous = NORMAL")
         self.database.executescript(SCHEMA)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -69,6 +70,7 @@ class Link:
         self.protocol = protocol
         self.events: list[LinkEvent] = []
         self.welcomed = False
+        self.thread = threading.Thread(target=self._connect, name="mqtt-connect", daemon=True)
         self.client = Client(
             CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False,
             clean_session=None if protocol == "5" else True,
@@ -83,8 +85,16 @@ class Link:
         self.client.on_publish = self._on_publish
         self.client.on_disconnect = self._on_disconnect
 
-    def connect(self) -> None:
-        """Open the connection and say hello; the outcome arrives in `events`. Waits up to `connect_s_max`."""
+    @property
+    def connecting(self) -> bool:
+        """Say whether the connection is still being made; until then nothing else may be asked."""
+        return self.thread.is_alive()
+
+    def start(self) -> None:
+        """Open the connection and say hello in a thread: names and handshakes may take longer than a watchdog."""
+        self.thread.start()
+
+    def _connect(self) -> None:
         try:
             self.client.connect(self.settings.broker, self.settings.port, self.settings.keepalive_s)
         except (OSError, ssl.CertificateError) as error:

@@ -9,14 +9,15 @@ import logging
 import random
 import select
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.clock import monotonic_ns
+from gateway.publisher.alert import alert_of
 from gateway.publisher.backoff import wait_s
 from gateway.publisher.courier import BrokerTooNarrow, Courier
 from gateway.publisher.dialect import Dialect
 from gateway.publisher.doorbell import Doorbell
+from gateway.publisher.journal import open_journal
 from gateway.publisher.ledger import Ledger
 from gateway.publisher.link import Answer, Link, Lost, Welcome
 from gateway.publisher.message import checkpoint_message, status_message
@@ -29,26 +30,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gateway.publisher.journal import GatewayJournal
     from gateway.publisher.link import LinkEvent
-    from gateway.publisher.message import Alert
     from gateway.publisher.settings import PublisherSettings
-    from gateway.publisher.source import Entry, Journal
 
 LOG = logging.getLogger("spingate.publisher")
 
 LEDGER_FILE = "publisher.db"
 DOORBELL_FILE = "publisher.sock"
+CONNECTING_S = 0.02     # a connection is made in a thread of its own; look whether it is there
+WAIT_S_MAX = 0.5        # a stop, a keep alive or the watchdog waits no longer for a turn to end
 STATUS_S = 1.0          # how old the status file may be while anything changes
 FAREWELL_S_MAX = 1.0    # a stop waits no longer for the last acknowledgements
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """How the journal is read: opening it, the number of its file, and what an alert shows of a record."""
-
-    open: Callable[[], Journal | Away]
-    inode: Callable[[], int | None]
-    describe: Callable[[Entry], Alert | None]
 
 
 def now_s() -> float:
@@ -63,7 +56,7 @@ class Publisher:
         self,
         settings: PublisherSettings,
         gateway_id: str,
-        reader: Reader,
+        journal_path: Path,
         state_dir: Path,
         *,
         doorbell: Path | None = None,
@@ -71,16 +64,15 @@ class Publisher:
         chance: random.Random | None = None,
     ) -> None:
         """Open ledger and doorbell. Raises `DoorbellTaken`, `BadTopicLevel`, `sqlite3.DatabaseError`."""
-        self.settings, self.reader, self.state_dir, self.clock = settings, reader, state_dir, clock
+        self.settings, self.journal_path, self.state_dir, self.clock = settings, journal_path, state_dir, clock
         self.topics = Topics(settings.topic_prefix, level(gateway_id))
         self.chance = chance or random.Random()  # noqa: S311  # spreads reconnects, guards nothing
         self.ledger = Ledger(state_dir / LEDGER_FILE)
-        self.courier = Courier(settings, self.topics, self.ledger, reader.describe, self.chance)
+        self.courier = Courier(settings, self.topics, self.ledger, alert_of, self.chance)
         self.doorbell = Doorbell(doorbell or state_dir / DOORBELL_FILE)
         self.dialect = Dialect(settings.protocol)
-        self.journal: Journal | None = None
+        self.journal: GatewayJournal | None = None
         self.journal_state = "not opened yet"
-        self.journal_inode: int | None = None
         self.newest = -1
         self.link: Link | None = None
         self.link_since = self.connect_at = self.poll_at = self.status_at = 0.0
@@ -99,7 +91,7 @@ class Publisher:
             self._farewell()
 
     def turn(self) -> None:
-        """Do once what is due, waiting at most `poll_ms` for something to be."""
+        """Do once what is due, waiting a moment for something to be."""
         self._keep_link(self.clock())
         rung = self._wait()
         now = self.clock()
@@ -113,17 +105,21 @@ class Publisher:
 
     def _wait(self) -> bool:
         """Wait for the doorbell, the broker or the next look; say whether it rang."""
-        line = self.link.fileno() if self.link else None
-        hungry = self.courier.hungry and self.journal is not None
-        busy = self.link is not None and (self.link.has_more or hungry)
-        wait = 0.0 if busy else min(max(self.poll_at - self.clock(), 0.0), self.settings.poll_ms / 1000)
+        link = None if self.link is None or self.link.connecting else self.link
+        line = None if link is None else link.fileno()
         reads = [self.doorbell.fileno()] + ([] if line is None else [line])
-        writes = [line] if line is not None and self.link is not None and self.link.wants_write else []
-        readable, writable, _ = select.select(reads, writes, [], wait)
-        if self.link is not None:
-            more = self.link.has_more
-            self._events(self.link.turn(readable=more or line in readable, writable=line in writable))
+        writes = [line] if line is not None and link is not None and link.wants_write else []
+        readable, writable, _ = select.select(reads, writes, [], self._wait_s(link))
+        if link is not None:
+            self._events(link.turn(readable=link.has_more or line in readable, writable=line in writable))
         return self.doorbell.fileno() in readable and self.doorbell.rung()
+
+    def _wait_s(self, link: Link | None) -> float:
+        """Return how long nothing can be due."""
+        if link is not None and (link.has_more or (self.courier.hungry and self.journal is not None)):
+            return 0.0
+        longest = CONNECTING_S if self.link is not None and link is None else WAIT_S_MAX
+        return min(max(self.poll_at - self.clock(), 0.0), longest)
 
     # --- the broker ---------------------------------------------------------------------------
 
@@ -139,8 +135,7 @@ class Publisher:
             self._lose(Lost(f"TLS or password file: {error}"))
             return
         self.link_since = now
-        self.link.connect()
-        self._events(self.link.turn(readable=False, writable=False))
+        self.link.start()
 
     def _events(self, events: list[LinkEvent]) -> None:
         now = self.clock()
@@ -175,7 +170,9 @@ class Publisher:
         """Cut a connection that is silent: unwelcomed for too long, or unanswered for too long."""
         if self.link is None:
             return
-        if not self.link.welcomed and now - self.link_since > 2 * self.settings.connect_s_max:
+        if self.link.connecting:
+            self.link_since = now
+        elif not self.link.welcomed and now - self.link_since > self.settings.connect_s_max:
             self._lose(Lost("the broker did not answer our greeting"))
         elif self.courier.overdue(now):
             self._lose(Lost(f"no acknowledgement for {self.settings.ack_s_max:g} s: the link is dead"))
@@ -203,8 +200,6 @@ class Publisher:
     def _look(self, now: float) -> None:
         """Open the journal where it is not open, and see whether it grew or was replaced."""
         self.poll_at = now + self.settings.poll_ms / 1000
-        if self.journal is not None and self.reader.inode() != self.journal_inode:
-            self._away(Away("the file was replaced"))
         if self.journal is None:
             self._open()
         if self.journal is not None:
@@ -216,12 +211,11 @@ class Publisher:
                 self.courier.look()
 
     def _open(self) -> None:
-        inode = self.reader.inode()
-        journal = self.reader.open()
+        journal = open_journal(self.journal_path)
         if isinstance(journal, Away):
             self._away(journal)
             return
-        self.journal, self.journal_inode = journal, inode
+        self.journal = journal
         away = self.courier.adopt(journal)
         if away is not None:
             self._away(away)
@@ -250,7 +244,7 @@ class Publisher:
         if away is not None:
             self._away(away)
 
-    def _send_checkpoint(self, journal: Journal, now: float) -> Away | None:
+    def _send_checkpoint(self, journal: GatewayJournal, now: float) -> Away | None:
         """Publish a checkpoint newer than the last; what the journal shows is durable already."""
         if not self.checkpoint_due or not self.courier.may_send_control():
             return None
