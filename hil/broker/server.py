@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hil.broker.packets import (
     V5,
@@ -84,7 +84,7 @@ class Broker:
         self.retained: dict[str, Publication] = {}
         self.server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Broker:
+    async def __aenter__(self) -> Self:
         """Begin to listen."""
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self.server.sockets[0].getsockname()[1]
@@ -160,7 +160,8 @@ class Broker:
         elif kind == Kind.UNSUBSCRIBE:
             packet_id, filters = parse_subscribe(body, version, options=False)
             gone = bytes(0 if client.filters.pop(text, None) is not None else 0x11 for text, _ in filters)
-            client.send(packet(Kind.UNSUBACK, packet_id.to_bytes(2, "big") + (b"\0" + gone if version == V5 else b"")))
+            said = b"\0" + gone if version == V5 else b""
+            client.send(packet(Kind.UNSUBACK, packet_id.to_bytes(2, "big") + said))
         elif kind == Kind.PINGREQ:
             client.send(packet(Kind.PINGRESP, b""))
         else:
@@ -168,7 +169,8 @@ class Broker:
 
     def _take(self, client: Client, publication: Publication) -> None:
         """Take one message in, keep it where it is to be retained, and pass it on."""
-        full = publication.retain and len(self.retained) >= RETAINED_MAX and publication.topic not in self.retained
+        new = publication.retain and publication.topic not in self.retained
+        full = new and len(self.retained) >= RETAINED_MAX
         if publication.qos:
             code = (b"\x97" if full else b"") if client.hello.version == V5 else b""
             client.send(packet(Kind.PUBACK, publication.packet_id.to_bytes(2, "big") + code))
@@ -187,10 +189,9 @@ class Broker:
     def _subscribe(self, client: Client, body: bytes) -> None:
         version = client.hello.version
         packet_id, filters = parse_subscribe(body, version, options=True)
-        granted = bytes(min(options & 3, 1) if valid(text) else GRANTED_WITH_ERROR for text, options in filters)
-        client.send(
-            packet(Kind.SUBACK, packet_id.to_bytes(2, "big") + (b"\0" if version == V5 else b"") + granted)
-        )
+        granted = bytes(min(wish & 3, 1) if valid(text) else GRANTED_WITH_ERROR for text, wish in filters)
+        no_properties = b"\0" if version == V5 else b""
+        client.send(packet(Kind.SUBACK, packet_id.to_bytes(2, "big") + no_properties + granted))
         for (text, _), qos in zip(filters, granted, strict=True):
             if qos == GRANTED_WITH_ERROR:
                 continue
@@ -217,12 +218,12 @@ def connack(hello: Hello) -> bytes:
     """Write the body of CONNACK: no session kept, and in MQTT 5 what we take and what we do not offer."""
     if hello.version != V5:
         return b"\x00\x00"
-    limits = (
-        b"\x11\0\0\0\0"                                        # the session ends with the connection
-        + b"\x24\x01"                                          # maximum QoS 1
-        + b"\x27" + PACKET_BYTES_MAX.to_bytes(4, "big")        # maximum packet size
-        + b"\x29\x00\x2a\x00"                                  # no subscription identifiers, no shared subscriptions
-    )
+    limits = b"".join((
+        b"\x11\0\0\0\0",                                # the session ends with the connection
+        b"\x24\x01",                                    # maximum QoS 1
+        b"\x27", PACKET_BYTES_MAX.to_bytes(4, "big"),   # maximum packet size
+        b"\x29\x00\x2a\x00",                            # no subscription identifiers, nothing shared
+    ))
     name = hello.client_id.encode()
     limits += b"\x12" + len(name).to_bytes(2, "big") + name
     return b"\x00\x00" + bytes([len(limits)]) + limits
