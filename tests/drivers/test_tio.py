@@ -144,7 +144,7 @@ def test_bare_packets_are_split_by_their_headers() -> None:
     assert feed_all([data[i:i + 1] for i in range(len(data))]) == BARE
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_noise_among_bare_packets_gives_the_same_events_at_every_cut(seed: int) -> None:
     """Losing and finding the step does not depend on how the bytes arrived."""
     rng = random.Random(seed)
