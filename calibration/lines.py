@@ -1,6 +1,6 @@
 """The quadrupole lines the product knows, each figure with its status and source.
 
-A figure that the table does not give stays None here; `calibration.priors` is where one is assumed, and marked.
+A figure that the table does not give stays None; only `calibration.priors` assumes one, and marks it.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def _check_sum_rules(lines: tuple[Line, ...], rules: tuple[SumRule, ...]) -> Non
     khz = {(x.compound, x.site, x.transition): x.frequency_khz for x in lines}
     complete = {(c, s) for c, s, _ in khz if all((c, s, t) in khz for t in ("nu+", "nu-", "nu0"))}
     if complete != {(rule.compound, rule.site) for rule in rules}:
-        raise LineTableRefused("line table: every site with nu+, nu- and nu0 needs one [[sum_rule]], no other")
+        raise LineTableRefused("line table: each site with nu+, nu- and nu0 needs one [[sum_rule]], no other")
     for rule in rules:
         plus, minus, zero = (khz[rule.compound, rule.site, t] for t in ("nu+", "nu-", "nu0"))
         residual = plus - minus - zero
@@ -193,7 +193,7 @@ def _line(row: _Row) -> Line:
 def _figure(where: str, value: float | None, half_range: float | None, word: str) -> Figure | None:
     """Join a value to its status word; "unknown" and an absent value must come together."""
     if (value is None) != (word == UNKNOWN):
-        raise LineTableRefused(f"{where}_status = {word!r}: must be 'unknown' exactly where no value is given")
+        raise LineTableRefused(f"{where}_status = {word!r}: must be 'unknown' where no value is, only there")
     if value is None:
         return None
     try:

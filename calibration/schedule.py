@@ -62,6 +62,11 @@ def repetition_s(plan: BandPlan, dwell_s: float) -> float:
     return dwell_s / plan.trains
 
 
+def dwell_of(plans: tuple[BandPlan, ...]) -> float:
+    """Return how long a schedule takes: the time of all its trains, which fill the dwell."""
+    return sum(train_s(plan) * plan.trains for plan in plans)
+
+
 def lines_in(plan: BandPlan) -> tuple[Line, ...]:
     """Return the covered lines whose table frequency lies inside a band."""
     return tuple(line for line in line_table().lines if line.role == "target" and line.recommended

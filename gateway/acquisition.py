@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from drivers.address import TcpAddress, parse_port
 from drivers.driver import DriverOptions, RegisterDriver, StreamDriver
 from drivers.modbus_port import run_registers
-from drivers.port import parse_port, run_stream
+from drivers.port import run_stream
 from drivers.table import DRIVERS
 from gateway import clock
 
@@ -33,7 +34,7 @@ class Acquisition:
         self._ports: dict[str, list[InstrumentTable]] = {}
         self.drivers: dict[str, StreamDriver | RegisterDriver] = {}
         for instrument in instruments:
-            packets = parse_port(instrument.port).kind == "tcp"
+            packets = isinstance(parse_port(instrument.port), TcpAddress)
             options = DriverOptions(poll_s=instrument.poll_ms / 1000, packets=packets)
             self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options)
             self._ports.setdefault(instrument.port, []).append(instrument)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drivers.port import BadPort, parse_port
+from drivers.address import PortTextRefused, parse_port
 from drivers.table import DRIVERS
 from gateway.config_tables import Config, InstrumentTable
 
@@ -78,8 +78,8 @@ def objection(instrument: InstrumentTable, taken: dict[str, str]) -> str:
         return f"driver = {instrument.driver!r}: must be one of: {', '.join(sorted(DRIVERS))}"
     try:
         parse_port(instrument.port)
-    except BadPort as error:
-        return f"port = {instrument.port!r}: {error}"
+    except PortTextRefused as error:
+        return str(error)
     place = f"unit {instrument.unit} on {instrument.port}"
     if instrument.name in taken:
         return f"name = {instrument.name!r}: must be unique; it is in use above"

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 POINTS: Final = 256
 GROUPS: Final = 8
-PULSE_S: Final = 40e-6           # length of a refocusing pulse; a prior, sets how far off resonance it reaches
+PULSE_S: Final = 40e-6           # length of a refocusing pulse, a prior: how far off resonance it reaches
 
 
 def window_s(plan: BandPlan) -> NDArray[np.float64]:
     """Return the 256 times of a window since its pulse, seconds; shape [256]."""
-    return plan.echo_spacing_s / 2 + (np.arange(POINTS) - (POINTS - 1) / 2) / plan.rate_hz
+    late = (np.arange(POINTS, dtype=np.float64) - (POINTS - 1) / 2) / plan.rate_hz
+    return np.asarray(plan.echo_spacing_s / 2 + late, np.float64)
 
 
 def group_means(plan: BandPlan, step: complex) -> NDArray[np.complex128]:

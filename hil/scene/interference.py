@@ -58,7 +58,7 @@ def station_field(plan: BandPlan, bay: Bay, station: Station, rng: np.random.Gen
 def coupling(bay: Bay, rng: np.random.Generator) -> NDArray[np.complex128]:
     """Return how each channel sees one far source: about 1, bent by whatever metal stands near it."""
     spread = rng.standard_normal(CHANNELS) + 1j * rng.standard_normal(CHANNELS)
-    return 1.0 + bay.coupling_spread * spread / np.sqrt(2.0)
+    return np.asarray(1.0 + bay.coupling_spread * spread / np.sqrt(2.0), np.complex128)
 
 
 def _point_sd(plan: BandPlan, density_ft: float) -> float:

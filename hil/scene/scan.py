@@ -62,7 +62,7 @@ def scan(plans: tuple[BandPlan, ...], bay: Bay, load: Load, rng: np.random.Gener
     """Return the field of every band. `dwell_s` is the time all bands share; it sets the T1 recovery."""
     emitters = sources(load, bay.temperature_k)
     return SceneScan(
-        bands=tuple(_band(plan, bay, load, emitters, rng, dwell_s) for plan in plans),
+        bands=tuple(_band(plan, bay, load, line_field(plan, emitters, dwell_s), rng) for plan in plans),
         dwell_s=dwell_s,
         bay_temperature_c=bay.temperature_k - 273.15 + U_BAY_TEMPERATURE_K * rng.standard_normal(),
         standoff_m=load.standoff_m + U_STANDOFF_M * rng.standard_normal(),
@@ -70,7 +70,7 @@ def scan(plans: tuple[BandPlan, ...], bay: Bay, load: Load, rng: np.random.Gener
 
 
 def line_field(plan: BandPlan, emitters: tuple[Source, ...], dwell_s: float) -> NDArray[np.complex128]:
-    """Return the noise-free field of all lines in a band, phase zero at the echo centre; shape [8, 8, 256]."""
+    """Return the noise-free field of all lines in a band, phase zero at echo centre; [8, 8, 256]."""
     field = np.zeros((CHANNELS, GROUPS, POINTS), np.complex128)
     for source in emitters:
         share = recovered(repetition_s(plan, dwell_s), train_s(plan), source.t1_s)
@@ -85,7 +85,8 @@ def ringing_field(plan: BandPlan, load: Load) -> NDArray[np.complex128]:
     """Return ringing after each pulse: at the carrier, the same after every echo; shape [8, 1, 256]."""
     place = np.array([*load.lateral_m, load.standoff_m])
     seen = load.ringing_ft * load.standoff_m**3 * axis_coupling(place, POSITIONS_M)
-    return seen[:, None, None] * np.exp(-window_s(plan) / load.ringing_decay_s).astype(np.complex128)
+    after = np.exp(-window_s(plan) / load.ringing_decay_s)
+    return np.asarray(seen[:, None, None] * after, np.complex128)
 
 
 def pilot_offset_hz(plan: BandPlan) -> float:
@@ -93,11 +94,11 @@ def pilot_offset_hz(plan: BandPlan) -> float:
     return -PILOT_BINS * plan.rate_hz / POINTS
 
 
-def _band(plan: BandPlan, bay: Bay, load: Load, emitters: tuple[Source, ...], rng: np.random.Generator,
-          dwell_s: float) -> BandField:
+def _band(plan: BandPlan, bay: Bay, load: Load, lines: NDArray[np.complex128],
+          rng: np.random.Generator) -> BandField:
     """Add up everything one band receives, through channels that are not quite equal."""
     receiver = np.exp(2j * np.pi * rng.random())     # the chain's phase at this carrier, known to nobody
-    field = receiver * (line_field(plan, emitters, dwell_s) + ringing_field(plan, load))
+    field = receiver * (lines + ringing_field(plan, load))
     field += sensor_noise(plan, bay, rng) + city_noise(plan, bay, rng)
     for station in bay.stations:
         field += station_field(plan, bay, station, rng)

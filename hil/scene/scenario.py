@@ -22,7 +22,7 @@ class NoSuchScenario(KeyError):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A bay with a load in it, as a person would describe it; `seed` is its chance unless another is given."""
+    """A bay with a load in it, as a person would describe it, and the seed used unless another is given."""
 
     name: str
     title: str

@@ -62,7 +62,8 @@ def _source(line: Line, content: Content, load: Load | None, temperature_k: floa
     half = known.slope_hz_per_k.half_range or SLOPE_HALF_RANGE_HZ_PER_K
     slope = known.slope_hz_per_k.value + half * (load.slope_deviation if load else 0.0)
     shift_hz = slope * (temperature_k - line_table().reference_temperature_k)
-    per_kg = moment_per_kg(composition_of(line.compound), line.frequency_khz * 1e3, line.nucleus, temperature_k)
+    per_kg = moment_per_kg(composition_of(line.compound), line.frequency_khz * 1e3, line.nucleus,
+                           temperature_k)
     mass_kg = content.mass_kg * content.purity
     return Source(
         frequency_hz=line.frequency_khz * 1e3 + shift_hz,
