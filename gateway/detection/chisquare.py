@@ -27,6 +27,20 @@ def log_sf_even(x: float, pairs: int) -> float:
     return min(0.0, top - half + math.log(sum(math.exp(t - top) for t in terms)))
 
 
+def log_sf_ratio(x: float, pairs: int, dof_below: int) -> float:
+    """As `log_sf_even`, for noise whose variance was itself estimated with `dof_below` degrees of freedom.
+
+    The tail of F(2 * pairs, dof_below) at x / (2 * pairs), exact: its incomplete beta function is a finite sum.
+    """
+    if x <= 0.0:
+        return 0.0
+    half, share = dof_below / 2.0, x / (x + dof_below)
+    terms = [math.lgamma(half + k) - math.lgamma(half) - math.lgamma(k + 1) + k * math.log(share)
+             for k in range(pairs)]
+    top = max(terms)
+    return min(0.0, top - half * math.log1p(x / dof_below) + math.log(sum(math.exp(t - top) for t in terms)))
+
+
 def isf_even(p: float, pairs: int) -> float:
     """Threshold that chi-square with 2 * pairs degrees of freedom exceeds with probability p (0 < p < 1)."""
     low, high, goal = 0.0, 1.0, math.log(p)
