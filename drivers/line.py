@@ -90,7 +90,7 @@ class Line:
             return 0
 
     def close(self) -> None:
-        """Close without waiting for unsent bytes: the kernel would wait up to 30 s for a hung serial device."""
+        """Close without waiting for unsent bytes: the kernel would wait up to 30 s for a hung device."""
         try:
             if isinstance(self._held, serial.Serial):
                 self._held.reset_output_buffer()

@@ -35,7 +35,7 @@ UNSENT_BYTES_MAX = 4096
 
 OPEN_S_MAX = 0.8            # a connection on one site takes milliseconds; see backoff.CEILING_S
 
-# No sample for so long, and the device is silent and its line opened anew. What is slower is polled, not here.
+# No sample for so long, and the device is silent and its line opened anew. Slower devices are polled ones.
 SILENT_NS = 5_000_000_000
 
 

@@ -48,7 +48,7 @@ def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:
     try:
         detector = Detector.load(folder, policy)
     except ModelRefused as refused:
-        LOG.error("model refused: %s", refused)
+        LOG.warning("model refused: %s", refused)
         body = ModelBody(folder.name, "", "", accepted=False, reason=str(refused))
         return Judgement(None, str(refused), NO_MODEL), body
     body = ModelBody(folder.name, detector.runtime, detector.card, accepted=True, reason="")
