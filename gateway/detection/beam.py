@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gateway.detection.floor import noise_floor
 from gateway.detection.head_array import ARRAY, GROUPS, POINTS, REFERENCES, steering
 from gateway.detection.interference import cancel, quiet_bins
 from gateway.detection.ringing import without_ringing
@@ -26,8 +27,6 @@ PILOT_GAIN_MIN: Final = 0.5
 PILOT_GAIN_MAX: Final = 2.0
 # Diagonal loading, share of the mean channel power: keeps a beam stable when the geometry is not quite nominal.
 LOADING: Final = 0.1
-# The noise floor is smooth: its median over this many bins (5 kHz at 20 kHz) outvotes a line of 10 bins.
-FLOOR_BINS: Final = 65
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,8 @@ class Beam:
 
     `spectra` is complex128 [group 8][bin 256], unitary FFT of the field on the axis at the sensor, in fT; `floor`
     [256] is the noise power E|w|^2 per bin of one group; `tones` marks bins with a station; `alive` has one
-    entry per channel. `ringing_ft` is the amplitude of ringing taken out, at the pulse's end; 0 where none was.
+    entry per channel. `heard` and `seen` [256] are the mean power of the references and of the array over their
+    medians before anything was taken out: what a station or ringing looked like. `ringing_ft` is the amplitude of ringing taken out, at the pulse's end; 0 where none was.
     """
 
     plan: BandPlan
@@ -44,6 +44,8 @@ class Beam:
     floor: NDArray[np.float64]
     tones: NDArray[np.bool_]
     alive: NDArray[np.bool_]
+    heard: NDArray[np.float64]
+    seen: NDArray[np.float64]
     ringing_ft: float
 
 
@@ -54,20 +56,34 @@ class NoChannelAlive(ValueError):
 def form_beam(band: CalibratedBand, standoff_m: float) -> Beam:
     """The beam of one band. Raises `NoChannelAlive` where every array channel is dead."""
     gain = np.abs(band.pilot_gain)
-    alive = (gain > PILOT_GAIN_MIN) & (gain < PILOT_GAIN_MAX)
+    alive = (gain > PILOT_GAIN_MIN) & (gain < PILOT_GAIN_MAX) & np.isfinite(band.field_ft).all(axis=(1, 2))
     if not alive[ARRAY].any():
         raise NoChannelAlive(f"{band.plan.carrier_hz / 1e3:g} kHz: no array channel returns the pilot tone")
-    samples = _without_pilot(band)
+    samples = _without_pilot(band, alive)
+    before = np.fft.fft(samples, norm="ortho")
     tones = find_tones(samples[REFERENCES][alive[REFERENCES]])
     spectra = np.fft.fft(subtract_tones(samples, tones), norm="ortho")
     array, marked = spectra[ARRAY][alive[ARRAY]], tone_bins(tones)
     array = cancel(array, spectra[REFERENCES][alive[REFERENCES]], quiet_bins(array, marked))
     weights = beam_weights(array, marked, steering(standoff_m)[alive[ARRAY]])
     beam = np.tensordot(weights.conj(), array, axes=1)
-    beam, ringing_ft = without_ringing(beam, noise_floor(beam, marked), band.plan)
+    beam, ringing_ft = without_ringing(beam, _floor(beam, marked), band.plan)
     beam, carriers = _without_carriers(beam, band.plan.rate_hz)
     marked |= carriers
-    return Beam(band.plan, beam, noise_floor(beam, marked), marked, alive, ringing_ft)
+    heard, seen = (_excess(before[part][alive[part]]) for part in (REFERENCES, ARRAY))
+    return Beam(band.plan, beam, _floor(beam, marked), marked, alive, heard, seen, ringing_ft)
+
+
+def _floor(beam: NDArray[np.complex128], tones: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return noise_floor(np.mean(np.abs(beam) ** 2, axis=0), GROUPS, tones)
+
+
+def _excess(spectra: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Mean power per bin over its median; 1 everywhere where no channel is alive."""
+    if not len(spectra):
+        return np.ones(POINTS)
+    power = np.mean(np.abs(spectra) ** 2, axis=(0, 1))
+    return np.asarray(power / np.median(power))
 
 
 def _without_carriers(beam: NDArray[np.complex128],
@@ -80,10 +96,10 @@ def _without_carriers(beam: NDArray[np.complex128],
     return np.fft.fft(subtract_tones(samples, tones), norm="ortho"), tone_bins(tones)
 
 
-def _without_pilot(band: CalibratedBand) -> NDArray[np.complex128]:
+def _without_pilot(band: CalibratedBand, alive: NDArray[np.bool_]) -> NDArray[np.complex128]:
     """Subtract the injected tone, fitted per channel over all groups: it keeps its phase from echo to echo."""
     tone = np.exp(2j * np.pi * band.pilot_offset_hz / band.plan.rate_hz * np.arange(POINTS))
-    field = band.field_ft.astype(np.complex128)
+    field = np.where(alive[:, None, None], band.field_ft, 0.0).astype(np.complex128)
     return field - (field @ tone.conj() / POINTS).mean(axis=1)[:, None, None] * tone
 
 
@@ -100,17 +116,3 @@ def beam_weights(array: NDArray[np.complex128], tones: NDArray[np.bool_],
     covariance += np.eye(len(look)) * LOADING * np.trace(covariance).real / len(look)
     solved = np.linalg.solve(covariance, look)
     return np.asarray(solved / (look @ solved))
-
-
-def noise_floor(beam: NDArray[np.complex128], tones: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Noise power per bin of one group, [256] in FFT order: a running median over the band, tones left out."""
-    power = np.fft.fftshift(np.mean(np.abs(beam) ** 2, axis=0))
-    power[np.fft.fftshift(tones)] = np.nan
-    half = FLOOR_BINS // 2
-    padded = np.concatenate([power[half:0:-1], power, power[-2:-half - 2:-1]])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, FLOOR_BINS)
-    blind = np.isnan(windows).all(axis=1)
-    smooth = np.full(POINTS, np.nanmedian(power) if np.isfinite(power).any() else np.inf)
-    smooth[~blind] = np.nanmedian(windows[~blind], axis=1)
-    # Median of a Gamma(n) over its mean is 1 - 1/(3n) (Wilson-Hilferty, first order).
-    return np.fft.ifftshift(smooth / (1.0 - 1.0 / (3.0 * GROUPS)))

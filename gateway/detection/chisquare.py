@@ -6,6 +6,7 @@ Exact finite sums for even degrees of freedom; Paulson's approximation for F. No
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 # Above this noncentrality the Poisson sum is so far from every threshold in use that Pd is 1 in double precision.
@@ -67,6 +68,7 @@ def detection_probability(threshold: float, pairs: int, deflection: float) -> fl
     return min(1.0, total)
 
 
+@lru_cache(maxsize=256)
 def required_deflection(pd: float, threshold: float, pairs: int) -> float:
     """Deflection d at which the detection probability over this threshold is pd."""
     low, high = 0.0, math.sqrt(threshold) + 10.0

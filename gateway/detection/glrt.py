@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.chisquare import log_sf_ratio
+from gateway.detection.chisquare import BISECTIONS, log_sf_ratio
 from gateway.detection.echo_search import WIDTH_FACTORS, Decay, Response, search, subtract
+from gateway.detection.evidence_lines import evidence
 from gateway.detection.sensitivity import excited, ft_per_kg
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.detection.beam import Beam
     from gateway.detection.hypotheses import Grid
+    from gateway.detection.verdict import LineEvidence
 
 # The floor is a median over 65 bins of 8 groups: pi / 2 times the variance of a mean of 520 exponentials.
 FLOOR_DOF: Final = 660
@@ -29,6 +32,8 @@ LOOKS_PER_HYPOTHESIS: Final = 1.3
 EXPLAINED_MAX: Final = 4
 # A line must not be weaker than the strongest one predicts by more than this factor: texture, T1 and T2 priors.
 RATIO_TOLERANCE: Final = 2.5
+# Bracket of the threshold search: a hundred times what any false-alarm probability in use demands.
+STATISTIC_MAX: Final = 1e4
 # One-sided 95 % bound of an amplitude, in standard uncertainties.
 BOUND_U: Final = 1.64
 
@@ -61,6 +66,7 @@ class Fit:
     width: int
     lines: tuple[LineFit, ...]
     consistent: bool
+    evidence: tuple[LineEvidence, ...] = ()
     accepted: bool = False
 
 
@@ -107,13 +113,12 @@ def explain(scene: Scene, grids: tuple[Grid, ...], pfa: float) -> dict[str, Fit]
         if not waiting:
             break
         best = min(waiting, key=lambda f: f.log_p)
+        fits[best.grid.substance.name] = replace(best, accepted=True, evidence=evidence(scene, best))
         scene.remove(best)
         for name, fit in fits.items():
-            if name == best.grid.substance.name:
-                fits[name] = replace(fit, accepted=True)
-            elif not fit.accepted:
+            if not fit.accepted:
                 fits[name] = best_fit(scene, fit.grid, len(grids))
-    return fits
+    return {name: fit if fit.accepted else replace(fit, evidence=evidence(scene, fit)) for name, fit in fits.items()}
 
 
 def best_fit(scene: Scene, grid: Grid, substances: int) -> Fit:
@@ -134,10 +139,15 @@ def log_p(statistic: float, grid: Grid, substances: int) -> float:
 
 def threshold(pfa: float, grid: Grid, substances: int) -> float:
     """The statistic whose `log_p` is log(pfa)."""
-    low, high = 0.0, 1e4
-    for _ in range(60):
+    return _threshold(math.log(pfa) - math.log(LOOKS_PER_HYPOTHESIS * len(grid.kelvin) * substances), len(grid.lines))
+
+
+@lru_cache(maxsize=256)
+def _threshold(log_sf: float, pairs: int) -> float:
+    low, high = 0.0, STATISTIC_MAX
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if log_p(middle, grid, substances) > math.log(pfa) else (low, middle)
+        low, high = (middle, high) if log_sf_ratio(middle, pairs, FLOOR_DOF) > log_sf else (low, middle)
     return high
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from calibration.lines import Line
     from drivers.sample import BandPlan
 
+# Carrier and baseband rate of a band, Hz.
+Span: TypeAlias = tuple[float, float]
 # Two search cells: 78 Hz at 20 kHz; half of it costs a 500 Hz wide line less than 1 % of its energy.
 STEP_CELLS: Final = 2
 
@@ -62,10 +64,15 @@ def candidates() -> tuple[Substance, ...]:
     return tuple(s for role in (Role.TARGET, Role.CALIBRANT, Role.CONFUSER) for s in table.substances(role))
 
 
-@lru_cache(maxsize=4)
 def grids(plans: tuple[BandPlan, ...], low_k: float, high_k: float) -> tuple[Grid, ...]:
     """The grids of all candidates that have a line in some band between these temperatures."""
-    made = (_grid(substance, plans, low_k, high_k) for substance in candidates())
+    return grids_of(tuple((plan.carrier_hz, plan.rate_hz) for plan in plans), low_k, high_k)
+
+
+@lru_cache(maxsize=4)
+def grids_of(bands: tuple[Span, ...], low_k: float, high_k: float) -> tuple[Grid, ...]:
+    """The same for (carrier Hz, baseband rate Hz) of each band. Half a second the first time, then kept."""
+    made = (_grid(substance, bands, low_k, high_k) for substance in candidates())
     return tuple(grid for grid in made if grid.lines)
 
 
@@ -77,10 +84,10 @@ def place(line: Line) -> Placed:
     return Placed(line, Decay(known.t2e_s.value, known.t2star_us.value * 1e-6), slope.value, half)
 
 
-def _grid(substance: Substance, plans: tuple[BandPlan, ...], low_k: float, high_k: float) -> Grid:
+def _grid(substance: Substance, bands: tuple[Span, ...], low_k: float, high_k: float) -> Grid:
     placed = tuple(place(line) for line in substance.lines)
-    kelvin, deviation = _axes(placed, plans, low_k, high_k)
-    where = [_cells(p.frequency_hz(kelvin, deviation), plans) for p in placed]  # type: ignore[arg-type]  # arrays
+    kelvin, deviation = _axes(placed, bands, low_k, high_k)
+    where = [_cells(p.frequency_hz(kelvin, deviation), bands) for p in placed]  # type: ignore[arg-type]  # arrays
     seen = [i for i, (band, _) in enumerate(where) if (band >= 0).any()]
     if not seen:
         empty = np.zeros((0, 0), np.int64)
@@ -93,10 +100,10 @@ def _grid(substance: Substance, plans: tuple[BandPlan, ...], low_k: float, high_
                 deviation[first])
 
 
-def _axes(placed: tuple[Placed, ...], plans: tuple[BandPlan, ...], low_k: float,
+def _axes(placed: tuple[Placed, ...], bands: tuple[Span, ...], low_k: float,
           high_k: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Temperatures and deviations fine enough that no line moves by more than a step, flattened."""
-    step_hz = STEP_CELLS * min(p.rate_hz for p in plans) / FREQUENCIES
+    step_hz = STEP_CELLS * min(rate for _, rate in bands) / FREQUENCIES
     steepest = max(abs(p.slope_hz_per_k) + p.slope_half_range for p in placed)
     away_k = max(abs(t - line_table().reference_temperature_k) for t in (low_k, high_k))
     kelvin = np.linspace(low_k, high_k, int((high_k - low_k) * steepest / step_hz) + 2)
@@ -108,10 +115,9 @@ def _axes(placed: tuple[Placed, ...], plans: tuple[BandPlan, ...], low_k: float,
 
 
 def _cells(frequency_hz: NDArray[np.float64],
-           plans: tuple[BandPlan, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+           bands: tuple[Span, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Band index and frequency index of each frequency, in the band whose carrier is nearest; -1 in none."""
-    carrier = np.array([p.carrier_hz for p in plans])
-    rate = np.array([p.rate_hz for p in plans])
+    carrier, rate = np.array(bands).T
     nearest = np.argmin(np.abs(frequency_hz[:, None] - carrier), axis=1)
     offset = frequency_hz - carrier[nearest]
     inside = np.abs(offset) < BAND_SHARE * rate[nearest] / 2.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.chisquare import isf_even
+from gateway.detection.floor import noise_floor
 from gateway.detection.head_array import POINTS
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ APART_BINS: Final = 0.7
 ECHO_T2STAR_S: Final = 1e-3
 # An echo that explains a peak is centred within its own width of it.
 RIVAL_BINS: Final = 6
-# Of a mean of 8 to 16 exponentials, Wilson-Hilferty: 1 - 1/(3n).
-MEDIAN_OVER_MEAN: Final = 0.97
 # Bins on each side of a tone that a line must not be read from.
 TONE_HALF_WIDTH: Final = 1
 
@@ -66,9 +65,10 @@ def _search(windows: NDArray[np.complex128],
     tones, left = np.zeros(0), windows
     while len(tones) < TONES_MAX:
         power = _power(left)
-        peak = int(np.argmax(power))
+        floor = np.repeat(noise_floor(power[::PADDING], len(windows)), PADDING)
+        peak = int(np.argmax(power / floor))
         tone = peak / (PADDING * POINTS)
-        noise = limit * np.median(power) / MEDIAN_OVER_MEAN
+        noise = limit * floor[peak]
         explained = np.take(rival(left), peak + near, mode="wrap").max()
         if power[peak] <= max(noise, explained) or _crowded(tone, tones):
             break
