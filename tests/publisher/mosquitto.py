@@ -38,7 +38,7 @@ class Mosquitto:
         lines = [
             *(["user root"] if os.geteuid() == 0 else []),
             "persistence true", f"persistence_location {folder}/", "autosave_interval 1",
-            "max_queued_messages 0", "max_inflight_messages 200", "set_tcp_nodelay true",
+            "max_queued_messages 100000", "max_inflight_messages 200", "set_tcp_nodelay true",
             f"listener {self.port} 127.0.0.1", *(settings or ("allow_anonymous true",)),
         ]
         (folder / "conf").write_text("\n".join(lines) + "\n")

@@ -80,7 +80,7 @@ def test_a_record_over_the_brokers_limit_is_set_aside_by_name_and_size(core: Cor
     with Subscriber(broker.port) as subscriber, RunningPublisher(core, tmp_path / "s", quick(broker.port)) as running:
         assert wait_for(lambda: len(subscriber.payloads()) == 6)
         assert wait_for(lambda: running.status().refused == 1)
-        assert running.status().cursor == 6
+        assert wait_for(lambda: running.status().cursor == 6)
         assert f"record {large} of 30" in running.status().last_error
         assert "over the limit of 20000" in running.status().last_error
     broker.stop()
