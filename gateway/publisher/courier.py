@@ -180,7 +180,7 @@ class Courier:
     def fill(self, journal: Journal, now: float) -> Away | None:
         """Send of each lane what there is and fits, one reading of the journal each; `hungry`: go on at once."""
         self.hungry = False
-        lanes = [lane for lane in self.held.values() if now >= lane.retry_at]
+        lanes = [] if self.careful else [lane for lane in self.held.values() if now >= lane.retry_at]
         for lane in (*lanes, self.main):
             away = self._feed(lane, journal, now)
             if away is not None:

@@ -77,9 +77,14 @@ class Client:
 class Broker:
     """Accepts clients on a loopback port. Use as an async context; `port` is known inside it."""
 
-    def __init__(self, port: int = 0, versions: frozenset[int] = frozenset({V311, V5})) -> None:
-        """Take the port, 0 for any free one, and the MQTT versions to speak."""
-        self.port, self.versions = port, versions
+    def __init__(
+        self,
+        port: int = 0,
+        versions: frozenset[int] = frozenset({V311, V5}),
+        packet_bytes_max: int = PACKET_BYTES_MAX,
+    ) -> None:
+        """Take the port, 0 for any free one, and what to speak."""
+        self.port, self.versions, self.packet_bytes_max = port, versions, packet_bytes_max
         self.clients: dict[str, Client] = {}
         self.retained: dict[str, Publication] = {}
         self.server: asyncio.Server | None = None
@@ -119,7 +124,7 @@ class Broker:
             writer.close()
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Client | None:
-        kind, _flags, body = await asyncio.wait_for(read_packet(reader), HELLO_S_MAX)
+        kind, _flags, body = await asyncio.wait_for(read_packet(reader, self.packet_bytes_max), HELLO_S_MAX)
         if kind != Kind.CONNECT:
             raise Malformed("the first packet must be CONNECT")
         # The version stands behind the six bytes of the protocol's name; section 3.1.2.2.
@@ -134,14 +139,14 @@ class Broker:
         if before is not None:
             before.writer.close()
         client = self.clients[hello.client_id] = Client(writer, hello)
-        client.send(packet(Kind.CONNACK, connack(hello)))
+        client.send(packet(Kind.CONNACK, connack(hello, self.packet_bytes_max)))
         return client
 
     async def _listen(self, client: Client, reader: asyncio.StreamReader) -> None:
         # MQTT section 3.1.2.10: one and a half times the keep alive without a packet ends the connection.
         silence_s_max = client.hello.keepalive_s * 1.5 or None
         while True:
-            kind, flags, body = await asyncio.wait_for(read_packet(reader), silence_s_max)
+            kind, flags, body = await asyncio.wait_for(read_packet(reader, self.packet_bytes_max), silence_s_max)
             if kind == Kind.DISCONNECT:
                 client.will = client.will if body[:1] == b"\x04" else None  # 0x04: disconnect with the will
                 return
@@ -200,7 +205,7 @@ class Broker:
                 client.offer(publication, retain=True)
 
 
-async def read_packet(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
+async def read_packet(reader: asyncio.StreamReader, bytes_max: int) -> tuple[int, int, bytes]:
     """Read one packet: its type, its flags, its body. Raises `Malformed` where it is too large."""
     first = (await reader.readexactly(1))[0]
     length = 0
@@ -209,19 +214,19 @@ async def read_packet(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
         length |= (byte & 127) << shift
         if byte < 128:
             break
-    if length > PACKET_BYTES_MAX:
-        raise Malformed(f"a packet of {length} bytes; at most {PACKET_BYTES_MAX} are taken")
+    if length > bytes_max:
+        raise Malformed(f"a packet of {length} bytes; at most {bytes_max} are taken")
     return first >> 4, first & 15, await reader.readexactly(length)
 
 
-def connack(hello: Hello) -> bytes:
+def connack(hello: Hello, packet_bytes_max: int) -> bytes:
     """Write the body of CONNACK: no session kept, and in MQTT 5 what we take and what we do not offer."""
     if hello.version != V5:
         return b"\x00\x00"
     limits = b"".join((
         b"\x11\0\0\0\0",                                # the session ends with the connection
         b"\x24\x01",                                    # maximum QoS 1
-        b"\x27", PACKET_BYTES_MAX.to_bytes(4, "big"),   # maximum packet size
+        b"\x27", packet_bytes_max.to_bytes(4, "big"),   # maximum packet size
         b"\x29\x00\x2a\x00",                            # no subscription identifiers, nothing shared
     ))
     name = hello.client_id.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -28,16 +29,16 @@ def free_port() -> int:
 class Mosquitto:
     """One broker with persistence in its own folder. As root it must be told to stay root, or it cannot write."""
 
-    def __init__(self, folder: Path, *settings: str, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *settings: str) -> None:
         if PROGRAM is None:
             pytest.fail("mosquitto is missing: apt-get install --no-install-recommends mosquitto")
-        self.folder, self.port = folder, port or free_port()
+        self.folder, self.port = folder, free_port()
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True)
         lines = [
             *(["user root"] if os.geteuid() == 0 else []),
             "persistence true", f"persistence_location {folder}/", "autosave_interval 1",
-            "max_queued_messages 0", "max_inflight_messages 200", "set_tcp_nodelay true",
+            "max_queued_messages 100000", "max_inflight_messages 200", "set_tcp_nodelay true",
             f"listener {self.port} 127.0.0.1", *(settings or ("allow_anonymous true",)),
         ]
         (folder / "conf").write_text("\n".join(lines) + "\n")
@@ -59,6 +60,11 @@ class Mosquitto:
             else:
                 return
         pytest.fail("mosquitto did not start")
+
+    def reload(self) -> None:
+        """Have it read its access list again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
         """SIGKILL, as a power cut or the kernel's memory killer would."""
