@@ -14,6 +14,7 @@ from drivers.table import DRIVERS
 from gateway.block import Block
 from gateway.detection.anomaly import EnergyDetector, LaneSettings
 from gateway.evidence.act import CalibrationBody
+from gateway.evidence.layout import DOCUMENT
 from gateway.pipeline import Lane
 
 if TYPE_CHECKING:
@@ -54,4 +55,6 @@ def take_up(loaded: Loaded, instrument: InstrumentTable) -> tuple[Certificate | 
     except (CertificateRefused, OSError) as error:
         return None, CalibrationBody(instrument.name, "", accepted=False, reason=str(error))
     text = path.read_text()
+    if len(text.encode()) > DOCUMENT.bytes_max:
+        text = ""  # its digest names it all the same
     return certificate, CalibrationBody(instrument.name, text, accepted=True, reason="")
