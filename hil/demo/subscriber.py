@@ -75,9 +75,9 @@ class Subscriber:
         with self.changed:
             self.seen.messages += 1
             if what == "record":
-                self.take_record(message.payload, now)
+                self.take_record(bytes(message.payload), now)
             elif what == "checkpoint":
-                self.take_checkpoint(message.payload)
+                self.take_checkpoint(bytes(message.payload))
             elif what == "alert":
                 self.seen.alerts.append(json.loads(message.payload))
             self.changed.notify_all()
