@@ -31,6 +31,7 @@ CODECS: dict[str, tuple[Callable[[Any], Packet], Callable[[bytes], Any]]] = {
 
 
 def unframed(wire: bytes) -> Packet:
+    """Return the one packet of a wire."""
     (data,) = SlipReader().feed(wire, 0)
     assert isinstance(data, bytes)
     return tio.unpack(data)
@@ -130,6 +131,7 @@ def test_a_packet_too_big_to_send_is_our_mistake() -> None:
 
 
 def feed_all(chunks: list[bytes]) -> list[bytes | Fault]:
+    """Return what a fresh reader finds."""
     reader = tio.PacketReader()
     return [found for chunk in chunks for found in reader.feed(chunk, 7)]
 
