@@ -1,1 +1,1 @@
-"""Emulated instruments, each written from the reference of its protocol, never from the driver."""
+"""Emulated instruments, each written from its source document and never from the driver."""

@@ -1,0 +1,70 @@
+"""One task for each port: bytes and registers in, events out, each with the instrument's name. Edge.
+
+A port never waits for another one. A Modbus bus that several units share is one port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from drivers.address import TcpAddress, parse_port
+from drivers.driver import DriverOptions, RegisterDriver, StreamDriver
+from drivers.modbus_port import run_registers
+from drivers.port import run_stream
+from drivers.table import DRIVERS
+from gateway import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from drivers.sample import Event
+    from gateway.config_tables import InstrumentTable
+    from gateway.progress import Progress
+
+PORT_SILENT_S_MAX = 10.0  # a port task turns at least twice a second, whatever its device does
+
+
+class Acquisition:
+    """The drivers of the configured instruments, and the tasks that run them."""
+
+    def __init__(self, instruments: Sequence[InstrumentTable], progress: Progress) -> None:
+        """Make a driver for each instrument; `progress` hears of every turn of every port."""
+        self._progress = progress
+        self._ports: dict[str, list[InstrumentTable]] = {}
+        self.drivers: dict[str, StreamDriver | RegisterDriver] = {}
+        for instrument in instruments:
+            packets = isinstance(parse_port(instrument.port), TcpAddress)
+            options = DriverOptions(poll_s=instrument.poll_ms / 1000, packets=packets)
+            self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options)
+            self._ports.setdefault(instrument.port, []).append(instrument)
+
+    async def run(self, deliver: Callable[[str, Event], None]) -> None:
+        """Run all ports until cancelled. A mistake of our own in one of them ends them all."""
+        async with asyncio.TaskGroup() as tasks:
+            for port, instruments in self._ports.items():
+                tasks.create_task(self._run_port(port, instruments, deliver), name=f"port {port}")
+
+    async def _run_port(
+        self, port: str, instruments: list[InstrumentTable], deliver: Callable[[str, Event], None]
+    ) -> None:
+        part = f"port {port}"
+        self._progress.expect(part, PORT_SILENT_S_MAX, clock.monotonic_ns())
+
+        def beat() -> None:
+            self._progress.step(part, clock.monotonic_ns())
+
+        def deliver_as(name: str) -> Callable[[Event], None]:
+            return lambda event: deliver(name, event)
+
+        row = DRIVERS[instruments[0].driver]
+        if row.kind == "stream":
+            stream = cast("StreamDriver", self.drivers[instruments[0].name])
+            await run_stream(
+                parse_port(port), row.line, stream, deliver_as(instruments[0].name), clock.monotonic_ns, beat
+            )
+            return
+        units = [
+            (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments
+        ]
+        await run_registers(parse_port(port), row.line, units, clock.monotonic_ns, beat)

@@ -1,0 +1,62 @@
+"""The spingate command: find the subcommand, load only what it needs, turn known mistakes into one clear line.
+
+Exit 0: done. 1: the answer is no. 2: it could not be tried; the message says what to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from gateway import __version__
+
+# Each is a file beside this one with `add_parser(subparsers)`; the order is that of --help.
+COMMANDS = (
+    "demo",
+    "run",
+    "publish",
+    "check",
+    "status",
+    "scan",
+    "read",
+    "calibrate",
+    "verify",
+    "export",
+    "keys",
+    "hil",
+    "bench",
+)
+UNUSABLE = 2  # argparse's own exit code for bad words
+
+
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """Return the parser with every subcommand, or with one where it is known which is meant."""
+    top = argparse.ArgumentParser(
+        prog="spingate", description="Quantum sensors at a screening bay: calibrated, decided, signed, published."
+    )
+    top.add_argument("--version", action="version", version=f"spingate {__version__}")
+    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS if only not in COMMANDS else (only,):
+        importlib.import_module(f"gateway.cli.{name}").add_parser(subparsers)
+    return top
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; `words` are its arguments, by default the process's own."""
+    words = sys.argv[1:] if words is None else words
+    arguments = parser(words[0] if words else "").parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left: nothing more to say, and nobody to say it to
+        return 0
+    except (ValueError, OSError) as error:
+        print(f"spingate {arguments.command}: {error}", file=sys.stderr)
+        return UNUSABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Write down every key of gateway.toml with its limits and meaning, from the types themselves. Pure.
+
+docs/configuration.md is what this prints; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import get_args, get_type_hints
+
+import msgspec
+
+from gateway.config_tables import Config
+
+NOWHERE = msgspec.Meta()
+
+
+def reference() -> str:
+    """Return the reference as Markdown: one table of keys for each table of the file."""
+    parts = []
+    for name, hint in get_type_hints(Config, include_extras=True).items():
+        title = f"[[{name}]]" if name == "instrument" else f"[{name}]"
+        struct = struct_of(hint)
+        words = (struct.__doc__ or "").strip().splitlines()[0]
+        rows = [row(field, get_type_hints(struct, include_extras=True)[field.name]) for field in fields_of(struct)]
+        parts.append(f"## `{title}`\n\n{words}\n\n| key | type and limits | default | meaning |\n|---|---|---|---|\n"
+                     + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def struct_of(hint: object) -> type[msgspec.Struct]:
+    """Return the table behind a hint, through Annotated and tuple[...]."""
+    while not (isinstance(hint, type) and issubclass(hint, msgspec.Struct)):
+        hint = get_args(hint)[0]
+    return hint
+
+
+def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a table in the order of the file."""
+    return msgspec.structs.fields(struct)
+
+
+def row(field: msgspec.structs.FieldInfo, hint: object) -> str:
+    """Return one line of the table."""
+    metas = metas_of(hint)
+    meaning = next((meta.description for meta in reversed(metas) if meta.description), "")
+    kind = kind_of(hint)
+    limits = [f"{sign} {value:g}" for meta in metas
+              for sign, value in ((">=", meta.ge), (">", meta.gt), ("<=", meta.le)) if value is not None]
+    return f"| `{field.encode_name}` | {', '.join([kind, *limits])} | {default_of(field)} | {meaning} |"
+
+
+def metas_of(hint: object) -> list[msgspec.Meta]:
+    """Return all limits and descriptions around a type, the innermost first."""
+    found: list[msgspec.Meta] = []
+    while hasattr(hint, "__metadata__"):
+        found = [*(meta for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)), *found]
+        hint = get_args(hint)[0]
+    return found
+
+
+def kind_of(hint: object) -> str:
+    """Return a word for the type: text, whole number, number, true or false, a choice, or a table."""
+    while hasattr(hint, "__metadata__"):
+        hint = get_args(hint)[0]
+    words: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    if hint in words:
+        return words[hint]
+    choices = get_args(hint)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return " or ".join(f"`{choice}`" for choice in choices)
+    return "table of numbers"
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> str:
+    """Return the default as it would stand in the file."""
+    if field.required:
+        return "must be given"
+    if field.default is msgspec.NODEFAULT:
+        return "empty"
+    value = field.default
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"

@@ -1,0 +1,107 @@
+"""The tables of gateway.toml as types: every key with its limits, its default and its meaning.
+
+No rule stands here that a type cannot carry; those are in config.py.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from gateway.publisher.settings import PublisherSettings
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of gateway.toml; a key it does not know is refused."""
+
+
+class GatewayTable(Table, frozen=True):
+    """Who this gateway is and where it keeps what it must not lose."""
+
+    id: Annotated[Name, Meta(description="name of this gateway in every record and topic")]
+    state_dir: Annotated[Text, Meta(description="folder of the journal")] = "/var/lib/spingate"
+    run_dir: Annotated[Text, Meta(description="folder of the sockets, gone at power-off")] = "/run/spingate"
+    publisher_dir: Annotated[
+        Text, Meta(description="folder where the publisher keeps how far it has come")
+    ] = "/var/lib/spingate-publish"
+
+
+class KeyTable(Table, frozen=True):
+    """Where the signing key is: a systemd credential in service, a 0400 file in development."""
+
+    credential: Annotated[str, Meta(description="name of the systemd credential that holds it")] = "gateway.key"
+    file: Annotated[str, Meta(description="private key file, PEM, mode 0400 or 0600; used without systemd")] = ""
+
+
+class JournalTable(Table, frozen=True):
+    """How records are kept."""
+
+    group_readable: Annotated[bool, Meta(description="the group, so the publisher, may read the journal")] = True
+    queue_records_max: Annotated[
+        int, Meta(ge=16, le=65_536, description="records that may wait for the disk before it counts as stuck")
+    ] = 4096
+
+
+class DetectionTable(Table, frozen=True):
+    """What the gateway may call clear, and how often it may cry wolf."""
+
+    model_dir: Annotated[str, Meta(description="folder of the classifier and its card; empty: as shipped")] = ""
+    reflected_max: Annotated[
+        float, Meta(gt=0, le=1, description="reflected over forward power from which a load counts as shielded")
+    ] = 0.25
+    limit_kg_max: Annotated[
+        dict[str, Annotated[float, Meta(gt=0)]],
+        Meta(description="by substance: the largest detection limit in kg that still allows a clear"),
+    ] = field(default_factory=dict)
+    anomalies_per_hour: Annotated[
+        float, Meta(gt=0, le=60, description="false alarms of one lane magnetometer per hour")
+    ] = 0.1
+
+
+class ClockTable(Table, frozen=True):
+    """How far the wall clock must be trusted."""
+
+    require_synchronised: Annotated[
+        bool,
+        Meta(description="no certificate counts as valid while nobody disciplines the clock; false: it is believed"),
+    ] = True
+
+
+class ScanTable(Table, frozen=True):
+    """When the NQR head scans."""
+
+    trigger: Annotated[
+        Literal["request", "continuous"], Meta(description="on request (spingate scan), or one after another")
+    ] = "request"
+    dwell_s: Annotated[float, Meta(ge=30, le=600, description="length of one scan in seconds")] = 300.0
+
+
+class InstrumentTable(Table, frozen=True):
+    """One device on one port."""
+
+    name: Annotated[Name, Meta(description="name of this instrument in every record")]
+    driver: Annotated[Text, Meta(description="which driver: spingate hil --list shows them")]
+    port: Annotated[Text, Meta(description="/dev/serial/by-id/..., /dev/serial/by-path/... or tcp://HOST:PORT")]
+    unit: Annotated[int, Meta(ge=1, le=247, description="Modbus unit id")] = 1
+    serial: Annotated[
+        str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")
+    ] = ""
+    poll_ms: Annotated[int, Meta(ge=5, le=3_600_000, description="time between two polls of a Modbus device")] = 1000
+    block_ms: Annotated[int, Meta(ge=10, le=60_000, description="length of one reading of a stream")] = 1000
+    certificate: Annotated[str, Meta(description="calibration certificate; empty: its readings are uncalibrated")] = ""
+
+
+class Config(Table, frozen=True):
+    """The whole file."""
+
+    gateway: GatewayTable
+    key: KeyTable = KeyTable()
+    journal: JournalTable = JournalTable()
+    detection: DetectionTable = DetectionTable()
+    clock: ClockTable = ClockTable()
+    scan: ScanTable = ScanTable()
+    publisher: PublisherSettings = PublisherSettings()
+    instrument: Annotated[tuple[InstrumentTable, ...], Meta(max_length=64)] = ()

@@ -1,0 +1,120 @@
+"""The core's control socket: one JSON line in, one JSON line out. Edge.
+
+Only who may open the socket file may ask; a request is bounded, typed and answered, never obeyed half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+REQUEST_BYTES_MAX = 4096       # the longest request has a label of 200 characters
+ANSWER_BYTES_MAX = 1_048_576   # a status with 64 instruments is about 40 kB
+ANSWER_S_MAX = 5.0             # the loop answers within milliseconds, or it hangs
+
+
+class ControlRefused(ValueError):
+    """The daemon could not be asked, or said no."""
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked: the status, or a scan of one head (the only one, where `head` is empty)."""
+
+    what: Literal["status", "scan"]
+    head: Annotated[str, msgspec.Meta(max_length=63)] = ""
+    label: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class InstrumentStatus(msgspec.Struct, frozen=True):
+    """One instrument: its last datum and its last fault are both kept, with their ages in seconds."""
+
+    name: str
+    driver: str
+    port: str
+    device: str
+    calibrated: bool
+    calibration: str
+    last_value: str
+    last_value_age_s: float | None
+    last_fault: str
+    last_fault_age_s: float | None
+    readings: int
+    faults: int
+    scan_progress: float | None = None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What the core says of itself."""
+
+    gateway: str
+    version: str
+    running_s: float
+    records: int
+    stalled: list[str]
+    clock: str
+    key_id: str
+    model_sha256: str
+    last_verdict: str
+    instruments: list[InstrumentStatus]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Either what was asked for, or in `refused` why not."""
+
+    refused: str = ""
+    scan_id: int | None = None
+    status: Status | None = None
+
+
+async def serve(path: Path, answer: Callable[[Ask], Answer]) -> asyncio.Server:
+    """Listen on `path` (replaced if it is a stale socket; mode 0660) and answer each line by `answer`."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await asyncio.wait_for(reader.readuntil(b"\n"), ANSWER_S_MAX)
+            writer.write(msgspec.json.encode(reply(line, answer)) + b"\n")
+            await asyncio.wait_for(writer.drain(), ANSWER_S_MAX)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
+            pass  # who asks nothing, too much, or leaves, gets no answer
+        finally:
+            writer.close()
+
+    path.unlink(missing_ok=True)  # noqa: ASYNC240  a socket file, once, before anything runs
+    server = await asyncio.start_unix_server(talk, path, limit=REQUEST_BYTES_MAX)
+    path.chmod(0o660)  # noqa: ASYNC240  the same
+    return server
+
+
+def reply(line: bytes, answer: Callable[[Ask], Answer]) -> Answer:
+    """Return the answer to one line; a line that is no request is refused with what is wrong in it."""
+    try:
+        return answer(msgspec.json.decode(line, type=Ask))
+    except msgspec.DecodeError as error:
+        return Answer(refused=f"not a request: {error}")
+
+
+def ask(path: Path, request: Ask) -> Answer:
+    """Ask the running core. Raises `ControlRefused` where none answers or it says no."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(ANSWER_S_MAX)
+        try:
+            line.connect(str(path))
+            line.sendall(msgspec.json.encode(request) + b"\n")
+            with line.makefile("rb") as stream:
+                text = stream.readline(ANSWER_BYTES_MAX)
+        except OSError as error:
+            raise ControlRefused(f"{path}: no running gateway answers ({error.strerror or error})") from error
+    try:
+        answer = msgspec.json.decode(text, type=Answer)
+    except msgspec.DecodeError as error:
+        raise ControlRefused(f"{path}: the gateway closed without an answer; is it overloaded?") from error
+    if answer.refused:
+        raise ControlRefused(answer.refused)
+    return answer

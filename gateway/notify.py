@@ -1,0 +1,48 @@
+"""Short words to other processes: systemd's notify socket, and the publisher's wake-up. Edge.
+
+Nobody listening is no error: a gateway on a bench has no systemd, and a publisher may be restarting.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Systemd:
+    """Speaks sd_notify(3). Outside of systemd it says nothing."""
+
+    def __init__(self, address: str | None = None) -> None:
+        """Take the socket's address; None looks where systemd puts it."""
+        self.address = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
+
+    def say(self, *lines: str) -> None:
+        """Send lines such as READY=1 or STATUS=... in one datagram."""
+        if self.address:
+            place = "\0" + self.address[1:] if self.address.startswith("@") else self.address
+            send(place, "\n".join(lines).encode())
+
+    @staticmethod
+    def watchdog_s() -> float | None:
+        """Return the time within which systemd wants a sign of progress, None where it wants none."""
+        wanted = os.environ.get("WATCHDOG_USEC", "")
+        meant_for = os.environ.get("WATCHDOG_PID", str(os.getpid()))
+        return int(wanted) / 1e6 if wanted.isdigit() and meant_for == str(os.getpid()) else None
+
+
+def wake(path: Path) -> None:
+    """Tell the publisher that records were committed."""
+    send(str(path), b"\n")
+
+
+def send(place: str, words: bytes) -> None:
+    """Send one datagram without waiting; a missing, full or closed socket is nobody listening."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as line:
+        try:
+            line.sendto(words, place)
+        except OSError:
+            return
