@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 class StreamDriver(Protocol):
     """Turns bytes into samples. Never opens a port, never reads a clock."""
 
+    def opened(self, now: Nanoseconds) -> None:
+        """Take note that the line was opened anew: half a packet is void, another device may answer."""
+        ...
+
     def ask(self, now: Nanoseconds) -> bytes:
         """Return the bytes that are due to be sent to the device now; empty if none are."""
         ...

@@ -74,6 +74,6 @@ def test_the_reference_document_is_what_the_types_say() -> None:
 def test_the_example_configuration_is_valid_and_names_ports_that_outlive_a_replug() -> None:
     """The file that technicians start from loads, and every serial port in it is by-id or by-path."""
     config = load(ROOT / "systemd" / "gateway.toml").config
-    assert {instrument.driver for instrument in config.instrument} == {"twinleaf", "eurotherm", "nqr-head"}
+    assert {instrument.driver for instrument in config.instrument} == {"twinleaf", "eurotherm-3200", "nqr-head"}
     for instrument in config.instrument:
         assert instrument.port.startswith(("/dev/serial/by-id/", "/dev/serial/by-path/", "tcp://"))

@@ -1,0 +1,135 @@
+"""One opened byte line, serial or TCP, as a non-blocking descriptor that the event loop watches.
+
+Rule: no call here waits for the device.
+
+An edge file. Both kinds of line are read and written by descriptor: 57 us for a round trip on a pty, 129 us
+with a reading thread (measured), one code path, and no thread to get stuck in a device that hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import termios
+from typing import TYPE_CHECKING
+
+import serial
+
+from drivers.address import PortAddress, SerialAddress, TcpAddress
+
+if TYPE_CHECKING:
+    from drivers.driver import LineSettings
+
+CHUNK_BYTES_MAX = 4096      # one read; 0.36 s of a line at 115200 baud
+
+# A peer that acknowledges nothing for so long is gone; heartbeats give it something to acknowledge.
+UNACKNOWLEDGED_MS = 3000
+
+# A lost line: the kernel's errors, and the one that termios raises on its own (it is no OSError).
+LINE_ERRORS = (OSError, termios.error)
+
+_BUSY = ("port busy", "another program holds it")
+_REFUSED = ("port refused", "may this user open it (group dialout)?")
+_NO_LINE = ("port refused", "is it a serial line?")
+_MISSING = ("port missing", "is the device plugged in, powered and at this address?")
+
+REFUSALS = {
+    errno.EAGAIN: _BUSY,        # the lock (flock) is taken
+    errno.EBUSY: _BUSY,
+    errno.EACCES: _REFUSED,
+    errno.EPERM: _REFUSED,
+    errno.EISDIR: _NO_LINE,
+}
+
+
+class HungUp(OSError):  # noqa: N818  # named for what is wrong
+    """The other side ended the line: a read gave nothing although the line was readable."""
+
+
+class Line:
+    """An open line. Every call may raise one of LINE_ERRORS, after which it is only good for closing."""
+
+    def __init__(self, held: serial.Serial | socket.socket) -> None:
+        self._held = held
+        self._descriptor: int = held.fileno()
+
+    async def readable(self, wait_s: float) -> bool:
+        """Return whether bytes (or the end) wait to be read, at the latest after `wait_s`."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
+
+        def settle(*, ready: bool) -> None:
+            if not waiting.done():
+                waiting.set_result(ready)
+
+        # Watched for one wait only: a hung-up descriptor stays readable, and would spin the loop.
+        loop.add_reader(self._descriptor, lambda: settle(ready=True))
+        late = loop.call_later(wait_s, lambda: settle(ready=False))
+        try:
+            return await waiting
+        finally:
+            late.cancel()
+            loop.remove_reader(self._descriptor)
+
+    def read(self) -> bytes:
+        """Return what is there, empty if nothing is; raises `HungUp` at the end."""
+        try:
+            chunk = os.read(self._descriptor, CHUNK_BYTES_MAX)
+        except BlockingIOError:
+            return b""
+        if not chunk:
+            raise HungUp("hung up by the other side")
+        return chunk
+
+    def write(self, data: bytes) -> int:
+        """Return how many of the bytes were taken, 0 if the other side does not read."""
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:
+            return 0
+
+    def close(self) -> None:
+        """Close without waiting for unsent bytes: the kernel would wait up to 30 s for a hung device."""
+        if isinstance(self._held, serial.Serial):
+            with contextlib.suppress(termios.error):    # after a hang-up nothing is left to discard
+                self._held.reset_output_buffer()
+        self._held.close()
+
+
+async def open_line(address: PortAddress, settings: LineSettings) -> Line:
+    """Return the opened line, a symlink followed afresh; raises one of LINE_ERRORS.
+
+    A serial line is locked (flock): a second program that asks for the lock is refused.
+    """
+    if isinstance(address, SerialAddress):
+        return Line(serial.Serial(
+            address.path, settings.baud, settings.bits, settings.parity, settings.stop_bits,
+            timeout=0, write_timeout=0, exclusive=True))
+    return Line(await _connect(address))
+
+
+async def _connect(address: TcpAddress) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _name, where = found[0]
+    with contextlib.ExitStack() as undo:    # an attempt that fails or is cancelled leaves no socket behind
+        connection = undo.enter_context(socket.socket(family, kind, protocol))
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        await loop.sock_connect(connection, where)
+        undo.pop_all()
+    return connection
+
+
+def refusal(wrong: Exception) -> tuple[str, str]:
+    """Return the kind of fault and a hint for a line that could not be opened."""
+    if isinstance(wrong, OSError):
+        if wrong.errno in REFUSALS:
+            return REFUSALS[wrong.errno]
+        if isinstance(wrong, serial.SerialException) and wrong.errno is None:
+            return _NO_LINE     # it opened, but takes no line settings
+    return _MISSING

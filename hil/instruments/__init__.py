@@ -1,0 +1,1 @@
+"""Emulated instruments, each written from its source document and never from the driver."""
