@@ -40,7 +40,7 @@ LEDGER_FILE = "publisher.db"
 DOORBELL_FILE = "publisher.sock"
 CONNECTING_S = 0.02     # a connection is made in a thread of its own; look whether it is there
 WAIT_S_MAX = 0.5        # a stop, a keep alive or the watchdog waits no longer for a turn to end
-STATUS_S = 1.0          # how old the status file may be while anything changes
+STATUS_S = 0.5          # how old the status file may be while anything changes
 FAREWELL_S_MAX = 1.0    # a stop waits no longer for the last acknowledgements
 
 
