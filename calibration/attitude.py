@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from calibration.vector_field import Floats
 
 ATTITUDES_MAX = 500        # a day's work; bounds the memory of a forgotten session
+# Computed: even coverage by 14 attitudes leaves 54 degrees, by 24 some 40; 92 degrees went with a refused fit.
+GAP_DEG_MAX = 75.0
 BLOCKS_PER_HOLD = 5        # the first and last block of a still run may hold the end of a motion
 
 
@@ -38,7 +40,8 @@ class Holding:
 class Progress:
     """How far the collection is, and what to do next, in words.
 
-    `directions` [n, 3] are those of the attitudes so far, `now` [3] is the direction of the field at present.
+    `directions` [n, 3] are those of the attitudes so far, `now` [3] is the direction of the field at present,
+    `gap_deg` the angle from the loneliest direction to its nearest attitude: at most `GAP_DEG_MAX` in the end.
     """
 
     attitudes: int
@@ -46,6 +49,7 @@ class Progress:
     directions: Floats
     now: Floats
     missing: tuple[str, ...]
+    gap_deg: float
     advice: str
 
 
@@ -62,11 +66,13 @@ class AttitudeCollector:
         self._row_variances: list[Floats] = []
         self._mean_variances: list[tuple[float, float]] = []
         self._now = np.zeros(3)
+        self._gap = (180.0, "")
 
     @property
     def complete(self) -> bool:
-        """Whether as many attitudes were held as were wanted."""
-        return len(self._means) >= self._wanted
+        """Whether as many attitudes were held as were wanted and they leave no wide gap."""
+        covered = len(self._means) >= self._wanted and self._gap[0] <= GAP_DEG_MAX
+        return covered or len(self._means) >= ATTITUDES_MAX
 
     def interrupt(self) -> None:
         """Forget the running hold: rows were lost, or the device itself doubts them."""
@@ -104,7 +110,7 @@ class AttitudeCollector:
         directions = unit_directions(self.attitudes().readings)
         missing = missing_octants(directions) if len(directions) else ()
         return Progress(len(self._means), self._wanted, directions, unit_directions(self._now[None])[0],
-                        missing, self._advice(directions))
+                        missing, self._gap[0], self._advice())
 
     def _take(self, block: Floats) -> None:
         """Add one block to the still run, or start the run again where the sensor has moved."""
@@ -125,6 +131,7 @@ class AttitudeCollector:
         self._means.append(mean)
         self._row_variances.append(rows.var(axis=1, ddof=1).mean(axis=0))
         self._mean_variances.append((float(fast), float(slow)))
+        self._gap = widest_gap(unit_directions(np.array(self._means)))
 
     def _is_new(self) -> bool:
         if not self._means:
@@ -133,12 +140,12 @@ class AttitudeCollector:
         nearest = float((unit_directions(np.array(self._means)) @ here).max())
         return bool(nearest < np.cos(np.radians(self._holding.separation_deg)))
 
-    def _advice(self, directions: Floats) -> str:
+    def _advice(self) -> str:
         if self.complete:
             return "enough attitudes"
-        if not len(directions):
+        if not self._means:
             return "hold the sensor still in any position"
-        gap_deg, gap = widest_gap(directions)
         if len(self._run) > 1 and self._is_new():
             return "hold still"
+        gap_deg, gap = self._gap
         return f"turn the sensor until the field points along {gap}, {gap_deg:.0f} degrees from any attitude"

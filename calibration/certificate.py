@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeAlias
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeAlias
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from calibration.correction import Correction, Line, NqrHead, Uncertainty, VectorMagnetometer
 from calibration.units import TESLA_PER
 
-SCHEMA = 1
+SCHEMA: Final = 1
 # The largest certificate we write (256 frequencies) is below 100 kB; more is not a certificate.
 FILE_BYTES_MAX = 256 * 1024
 # No laboratory gives an instrument of this kind more; a longer span is a mistyped year.
@@ -30,7 +30,7 @@ CORRELATION_SLACK = 1e-3
 Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
-class CertificateRefused(ValueError):  # noqa: N818  named for what is wrong
+class CertificateRefused(ValueError):
     """A certificate file that cannot be used: which file, key and value, and the rule it breaks."""
 
     def __init__(self, name: str, key: str, value: str, rule: str) -> None:

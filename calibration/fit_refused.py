@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class FitRefused(ValueError):  # noqa: N818  named for what is wrong, as are those below
+class FitRefused(ValueError):
     """The attitudes do not give a calibration."""
 
 

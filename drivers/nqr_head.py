@@ -13,7 +13,7 @@ import numpy as np
 
 from drivers import nqr_profile as profile
 from drivers.complaint import Complaint
-from drivers.driver import Instrument, LineSettings
+from drivers.driver import Instrument, LineSettings, ReadRegisters
 from drivers.nqr_scan import Order, ScanLost, ScanRun
 from drivers.nqr_talk import Desk, Pause, Refused, rest
 from drivers.sample import Channel, Fault, Sample
@@ -45,7 +45,7 @@ BEGIN_S_MAX = 10.0
 BANDS_MAX = 32
 
 
-class ScanInProgress(Exception):  # noqa: N818  named for what is wrong, as everywhere here
+class ScanInProgress(Exception):
     """A scan was begun while another one runs: the caller's mistake."""
 
 
@@ -57,7 +57,8 @@ class NqrHead:
     def __init__(self, poll_s: float = 1.0) -> None:
         self._poll_ns = round(poll_s * 1e9)
         self._desk = Desk()
-        self._complaint = Complaint()
+        self._complaint = Complaint()    # no answer
+        self._foreign = Complaint()      # an answer, but not of a head
         self._greeting: profile.Greeting | None = None
         self.capabilities: profile.Capabilities | None = None
         self._order: Order | None = None
@@ -112,7 +113,7 @@ class NqrHead:
 
     def answer(self, registers: Sequence[int], now: Nanoseconds) -> list[Event]:
         """Take an answer of the right length; return what it completed."""
-        wanted = self._next.count if isinstance(self._next, profile.ReadRegisters) else 0
+        wanted = self._next.count if isinstance(self._next, ReadRegisters) else 0
         if len(registers) != wanted:
             return self.refuse(f"{len(registers)} registers instead of {wanted}", now)
         self._complaint.settled()
@@ -147,9 +148,10 @@ class NqrHead:
             return None
         greeting, capabilities = profile.greeting(reply), profile.capabilities(abilities)
         if greeting is None or capabilities is None:
-            self._desk.events += self._complaint.failed(
+            self._desk.events += self._foreign.failed(
                 "foreign device", "not an NQR head of register profile 1.x", self._desk.now)
             return None
+        self._foreign.settled()
         self._compare(greeting)
         self._greeting, self.capabilities = greeting, capabilities
         return greeting
@@ -200,7 +202,8 @@ class NqrHead:
     def _scan(self, order: Order, greeting: profile.Greeting) -> Conversation[None]:
         self._run = ScanRun(order, greeting.identity, greeting.boot_id, self._desk, self._poll)
         try:
-            self._desk.events.append((yield from self._run.talk()))
+            capture = yield from self._run.talk()  # before the list is looked up: each answer replaces it
+            self._desk.events.append(capture)
             self._order = self._run = None
         except ScanLost as lost:
             self._lose(order, str(lost), lost.kind)

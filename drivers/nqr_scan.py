@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers import nqr_profile as profile
+from drivers.driver import WriteRegisters
 from drivers.nqr_talk import Refused, rest
 from drivers.sample import Fault, ScanCapture
 
@@ -52,7 +53,7 @@ STANDOFF_CHANGE_MM_MAX = 20.0
 KELVIN = 273.15
 
 
-class ScanLost(Exception):  # noqa: N818  named for what is wrong, as everywhere here
+class ScanLost(Exception):
     """The scan will not be completed. `kind` is the kind of the fault to report."""
 
     def __init__(self, why: str, kind: str = "scan failed") -> None:
@@ -199,7 +200,7 @@ class ScanRun:
         raise ScanLost(f"band {band}: no sound page in {PAGE_ATTEMPTS} attempts")
 
     def _select(self, band: int) -> Conversation[profile.Header]:
-        yield from self._ask(profile.WriteRegisters(profile.BAND_SELECT, (band,)))
+        yield from self._ask(WriteRegisters(profile.BAND_SELECT, (band,)))
         head = profile.header((yield from self._ask(profile.HEADER)))
         if head.boot_id != self._boot_id and head.readable:
             raise ScanLost("the head restarted or was exchanged during the scan")

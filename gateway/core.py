@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from calibration.schedule import schedule
 from drivers.nqr_head import NqrHead
@@ -17,11 +17,11 @@ from gateway import clock, control
 from gateway.acquisition import Acquisition
 from gateway.notify import Systemd
 from gateway.pipeline import Pipeline, deliver, overdue
-from gateway.progress import SECOND, Progress
+from gateway.progress import Progress
 from gateway.status import StatusDesk
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
     from drivers.sample import Event, Nanoseconds
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.evidence.record import Draft
 
 LOG = logging.getLogger("spingate")
+Result = TypeVar("Result")
 
 WATCH_S = 0.5            # how often progress is looked at
 JOURNAL_S_MAX = 10.0     # a slow SD card syncs in 50 ms; a hundred times that is a stuck disk
@@ -47,7 +48,8 @@ class Core:
         self.stopping = asyncio.Event()
         self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress)
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
-        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judge)
+        believe = not assembly.loaded.config.clock.require_synchronised
+        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
         self.stalled: list[str] = []
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
 
@@ -55,9 +57,9 @@ class Core:
         """Queue a draft for signing."""
         return self.assembly.writer.submit(draft, raw)
 
-    async def off_loop(self, work: object, *words: object) -> object:
+    async def off_loop(self, work: Callable[..., Result], *words: object) -> Result:
         """Run arithmetic in the one worker thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.worker, work, *words)  # type: ignore[arg-type]  # any function
+        return await asyncio.get_running_loop().run_in_executor(self.worker, work, *words)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; then drain what was measured into the journal."""
@@ -68,7 +70,7 @@ class Core:
         tasks = [asyncio.create_task(work, name=name) for name, work in self.parts()]
         stop = asyncio.create_task(self.stopping.wait(), name="stop")
         self.systemd.say("READY=1", "STATUS=measuring")
-        LOG.info("ready: %d instruments, %d records", len(self.assembly.lanes), self.assembly.writer.size)
+        LOG.info("ready: %d instruments, %d records", len(self.assembly.lanes), self.assembly.journal.size)
         done, _ = await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
         self.systemd.say("STOPPING=1")
         server.close()
@@ -97,7 +99,8 @@ class Core:
         while True:
             await asyncio.sleep(WATCH_S)
             now = clock.monotonic_ns()
-            self.assembly.writer.check()
+            if self.assembly.writer.failure is not None:
+                raise self.assembly.writer.failure
             self.look_at_parts(now)
             stalled = self.progress.stalled(now)
             if not stalled:
@@ -108,10 +111,9 @@ class Core:
 
     def look_at_parts(self, now: Nanoseconds) -> None:
         """Note which parts have moved; a part that has nothing to do counts as moving."""
-        if self.assembly.writer.idle_or_moving(now):
-            self.progress.step("journal", now)
+        self.progress.step("journal", self.assembly.writer.last_progress_at)
         for lane in self.assembly.lanes.values():
-            if lane.busy_since is None or lane.busy_since > now - WATCH_S * SECOND:
+            if lane.deciding_since is None:
                 self.progress.step(f"lane {lane.name}", now)
             fault = overdue(lane, now)
             if fault:

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from drivers.sample import BandPlan
 from hil.instruments.nqr_page import Page, page_of
 from hil.instruments.nqr_schedule import Limits, Mistake, check_schedule
 from hil.registers import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor, Future
 
     from numpy.typing import NDArray
 
-    from drivers.sample import Nanoseconds
+    from drivers.sample import BandPlan, Nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,22 @@ class SceneScan:
 # (plans, scan id) -> what the sensors feel. Called once for each scan, off the event loop.
 ScanSource: TypeAlias = "Callable[[Sequence[BandPlan], int], SceneScan]"
 
+
+class Computing(Protocol):
+    """A scene on its way: a future of any kind."""
+
+    def done(self) -> bool:
+        """Return whether the scene is there."""
+        ...
+
+    def result(self) -> SceneScan:
+        """Return it."""
+        ...
+
+
+# Runs a scene elsewhere, off the event loop: the `submit` of an executor.
+Worker: TypeAlias = "Callable[[Callable[[], SceneScan]], Computing]"
+
 IDLE, ARMED, SCANNING, READY, ERROR = range(5)
 START, ABORT, CLEAR = 1, 2, 3
 NO_BAND = 0xFFFF
@@ -74,7 +89,7 @@ def channel_gains(seed: int) -> NDArray[np.complex64]:
     chance = np.random.default_rng((seed, 0x4E5152))
     size = COUNTS_PER_FT * (1.0 + GAIN_SPREAD * chance.standard_normal(CHANNELS))
     turn = np.exp(1j * PHASE_SPREAD_RAD * chance.standard_normal(CHANNELS))
-    return (size * turn).astype(np.complex64)
+    return np.asarray(size * turn, np.complex64)
 
 
 @dataclass(slots=True)
@@ -100,7 +115,7 @@ class NqrHead:
 
     functions = frozenset({3, 6, 16})
 
-    def __init__(self, source: ScanSource, worker: Executor, seed: int, *, ahead: bool = False,
+    def __init__(self, source: ScanSource, worker: Worker, seed: int, *, ahead: bool = False,
                  plate: Plate | None = None) -> None:
         self._source = source
         self._worker = worker
@@ -125,13 +140,14 @@ class NqrHead:
         self._plans: tuple[BandPlan, ...] = ()
         self._dwell_s = 0.0
         self._began: Nanoseconds = 0
+        self._elapsed_s = 0.0
         self._heard: Nanoseconds | None = None
         self._ready = 0
         self._forget()
 
     def _forget(self) -> None:
         """Drop the data of the last scan."""
-        self._pending: Future[SceneScan] | None = None
+        self._pending: Computing | None = None
         self._scan: SceneScan | None = None
         self._pages: dict[int, Page] = {}
         self._ready = 0
@@ -188,9 +204,9 @@ class NqrHead:
         if self._scan is None or band >= self._ready:
             return None
         if band not in self._pages:
-            self._pages[band] = page_of(band, self._scan_id, self._plans[band], self._scan.bands[band], self.gains,
-                                        _centikelvin(self._scan.bay_temperature_c),
-                                        _millimetre(self._scan.standoff_m))
+            surroundings = (_centikelvin(self._scan.bay_temperature_c), _millimetre(self._scan.standoff_m))
+            which = (band, self._scan_id, *surroundings)
+            self._pages[band] = page_of(which, self._plans[band], self._scan.bands[band], self.gains)
         return self._pages[band]
 
     def write(self, address: int, values: tuple[int, ...], now: Nanoseconds) -> Refusal | None:
@@ -229,7 +245,7 @@ class NqrHead:
         self._state = SCANNING if command == START else IDLE
         if command == START:
             self._scan_id, self._began = scan_id, now
-            self._pending = self._worker.submit(self._source, self._plans, scan_id)
+            self._pending = self._worker(partial(self._source, self._plans, scan_id))
         return None
 
     def _write_schedule(self, offset: int, values: tuple[int, ...]) -> Refusal | None:

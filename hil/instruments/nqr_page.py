@@ -31,9 +31,10 @@ class Page:
     crc: int
 
 
-def page_of(band: int, scan_id: int, plan: BandPlan, scene: SceneBand, gains: NDArray[np.complex64],
-            temperature_ck: int, standoff_mm: int) -> Page:
-    """Return the page of one band."""
+def page_of(which: tuple[int, int, int, int], plan: BandPlan, scene: SceneBand,
+            gains: NDArray[np.complex64]) -> Page:
+    """Return the page of one band; `which` is band, scan id, bay temperature in cK and standoff in mm."""
+    band, scan_id, temperature_ck, standoff_mm = which
     counts = scene.field_ft * gains[:, None, None]
     numbers = np.stack((counts.real, counts.imag), axis=-1)
     exponents = [_exponent(float(np.max(np.abs(channel)))) for channel in numbers]

@@ -91,7 +91,7 @@ def scalar_source(lane: Lane, sensor: Sensor) -> FieldSource:
 def ambient_nt(lane: Lane, position_m: Vector, time_s: NDArray[np.float64], rate_hz: float,
                ) -> NDArray[np.float64]:
     """Return the field at a place without any sensor's noise; shape [n, 3]."""
-    field = np.tile(np.array(lane.earth_nt), (len(time_s), 1))
+    field = np.tile(np.array(lane.earth_nt, np.float64), (len(time_s), 1))
     for axis in range(3):
         field[:, axis] += _mains(lane, axis, time_s, rate_hz) + _drift(lane, axis, time_s)
     for item in lane.passes:

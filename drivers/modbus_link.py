@@ -1,0 +1,189 @@
+"""One Modbus line, serial or TCP, over pymodbus's async client: one request, one checked answer.
+
+Edge: the only file that imports pymodbus. It decides what counts as an answer, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusIOException
+from pymodbus.framer import FramerType
+
+from drivers.address import PortAddress, SerialAddress
+from drivers.driver import ReadRegisters, Request, WriteRegisters
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from pymodbus.pdu import ModbusPDU
+
+    from drivers.driver import LineSettings
+
+# It reports on every lost answer; here they are faults, and told once.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
+
+# An answer must begin within this time. The NQR head begins within 0.1 s (its profile, section 1), controllers
+# on RS-485 within some 20 ms, a USB adapter adds 16 ms; a busy gateway is late itself.
+ANSWER_S_MAX = 0.3
+
+# The longest frames, request and answer together: 256 + 256 characters of 11 bits.
+LONGEST_EXCHANGE_BITS = 2 * 256 * 11
+
+# On TCP there is no bit rate, but a network; a late answer does no harm there, for it carries a number.
+TCP_ANSWER_S_MAX = 0.5
+
+# Silence between frames: 3.5 characters, and 1.75 ms above 19200 baud (MODBUS over Serial Line V1.02, 2.5.1.1).
+GAP_CHARACTERS = 3.5
+GAP_S_MIN = 0.00175
+
+EXCEPTIONS = {
+    1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure",
+    5: "acknowledge", 6: "device busy", 8: "memory parity error", 10: "gateway path unavailable",
+    11: "gateway target silent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request without a usable answer. `silent`: nothing valid came in time; `doubtful`: what came was odd.
+
+    After either, an RTU line may still bring an answer that belongs to no request.
+    """
+
+    why: str
+    silent: bool = False
+    doubtful: bool = False
+
+
+Outcome: TypeAlias = "tuple[int, ...] | Failure"
+
+
+class LineLost(OSError):
+    """The line was closed under the request."""
+
+
+def answer_seconds(address: PortAddress, line: LineSettings) -> float:
+    """Return how long to wait for a whole answer."""
+    if isinstance(address, SerialAddress):
+        return ANSWER_S_MAX + LONGEST_EXCHANGE_BITS / line.baud
+    return TCP_ANSWER_S_MAX
+
+
+def gap_seconds(address: PortAddress, line: LineSettings) -> float:
+    """Return the silence to keep before a request."""
+    if isinstance(address, SerialAddress):
+        return max(GAP_S_MIN, GAP_CHARACTERS * 11 / line.baud)
+    return 0.0
+
+
+class Link:
+    """An opened line; `await Link.open(...)`. After `LineLost` it is only good for closing."""
+
+    def __init__(self, address: PortAddress, line: LineSettings) -> None:
+        self._answer_s = answer_seconds(address, line)
+        self._asking = False
+        self._bytes_seen = 0
+        self._client = self._client_for(address, line)
+
+    def _client_for(self, address: PortAddress, line: LineSettings) -> AsyncModbusSerialClient | AsyncModbusTcpClient:
+        """Return the client; its own retries and reconnections are off, they would hide what happens.
+
+        A retry on RTU takes a late first answer for the second one's (measured, see docs of the port).
+        """
+        if isinstance(address, SerialAddress):
+            return AsyncModbusSerialClient(
+                address.path, framer=FramerType.RTU, baudrate=line.baud, bytesize=line.bits, parity=line.parity,
+                stopbits=line.stop_bits, reconnect_delay=0, timeout=self._answer_s, retries=0,
+                trace_packet=self._trace_packet, trace_connect=self._trace_connect)
+        return AsyncModbusTcpClient(
+            address.host, port=address.port, reconnect_delay=0, timeout=self._answer_s, retries=0,
+            trace_packet=self._trace_packet, trace_connect=self._trace_connect)
+
+    async def open(self) -> None:
+        """Open the line; raises OSError or termios.error with the reason."""
+        # The client's own connect() answers False and keeps the reason to itself.
+        manager = self._client.ctx
+        manager.transport, _ = await manager.call_create()
+        await asyncio.sleep(0)  # the serial transport watches its descriptor from the next turn of the loop
+
+    def close(self) -> None:
+        """Close the line; what was not sent is lost."""
+        self._client.close()
+
+    @property
+    def bytes_seen(self) -> int:
+        """How many bytes came since the last request; anything beyond the answer is noise or late."""
+        return self._bytes_seen
+
+    async def exchange(self, unit: int, request: Request) -> Outcome:
+        """Send a request and return the registers read (none for a write), or why there are none."""
+        if not self._client.connected:
+            raise LineLost("the line is closed")
+        self._bytes_seen = 0
+        self._asking = True
+        try:
+            answer = await self._send(unit, request)
+        except ModbusIOException:
+            return Failure(self._silence(), silent=True)
+        except ConnectionException as lost:
+            raise LineLost("hung up by the other side") from lost
+        finally:
+            self._asking = False
+        return _checked(answer, unit, request)
+
+    def _send(self, unit: int, request: Request) -> Awaitable[ModbusPDU]:
+        client = self._client
+        if isinstance(request, WriteRegisters):
+            if len(request.values) == 1:
+                return client.write_register(request.address, request.values[0], device_id=unit)
+            return client.write_registers(request.address, list(request.values), device_id=unit)
+        read = client.read_holding_registers if request.function == 3 else client.read_input_registers
+        return read(request.address, count=request.count, device_id=unit)
+
+    def _silence(self) -> str:
+        within = f"within {self._answer_s:.2f} s"
+        if self._bytes_seen:
+            return f"no valid answer {within}: {self._bytes_seen} bytes came, none of them a frame with a good checksum"
+        return f"no answer {within}"
+
+    def _trace_packet(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001  the client calls it so
+        if not sending:
+            self._bytes_seen += len(data)
+        return data
+
+    def _trace_connect(self, connected: bool) -> None:  # noqa: FBT001  the client calls it so
+        """End a request at once when the line is lost; the client would wait for its time-out."""
+        waiting = self._client.ctx.response_future
+        if not connected and self._asking and not waiting.done():
+            waiting.set_exception(ConnectionException("line lost"))
+
+
+def _checked(answer: ModbusPDU, unit: int, request: Request) -> Outcome:
+    """Return the registers if this answer can only belong to this request, as far as Modbus lets one see."""
+    wanted = _function(request)
+    if answer.dev_id != unit:
+        return Failure(f"an answer of unit {answer.dev_id} instead of {unit}", doubtful=True)
+    if answer.isError() and answer.function_code & 0x7F == wanted:
+        code = answer.exception_code
+        return Failure(f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})")
+    if answer.function_code != wanted:
+        return Failure(f"an answer to function {answer.function_code} instead of {wanted}", doubtful=True)
+    if isinstance(request, ReadRegisters):
+        if len(answer.registers) != request.count:
+            return Failure(f"{len(answer.registers)} registers instead of {request.count}", doubtful=True)
+        return tuple(answer.registers)
+    echoed = answer.registers == list(request.values) if wanted == 6 else answer.count == len(request.values)
+    if answer.address != request.address or not echoed:
+        return Failure("the answer to a write does not repeat it", doubtful=True)
+    return ()
+
+
+def _function(request: Request) -> int:
+    if isinstance(request, ReadRegisters):
+        return request.function
+    return 6 if len(request.values) == 1 else 16
