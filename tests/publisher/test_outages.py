@@ -104,12 +104,12 @@ def test_a_half_open_link_is_noticed_even_when_nothing_is_sent(
 ) -> None:
     """With nothing to publish the keep alive finds out, within twice its time."""
     with Proxy(broker.port) as proxy:
-        settings = quick(proxy.port, keepalive_s=5, connect_s_max=0.5)
+        settings = quick(proxy.port, keepalive_s=2, connect_s_max=0.5)
         with RunningPublisher(core, tmp_path / "s", settings) as running:
             assert wait_for(lambda: running.publisher.courier.link is not None)
-            assert wait_for(lambda: not running.publisher.courier.expected)
+            assert wait_for(lambda: not running.publisher.courier.window)
             proxy.unplugged = True
-            assert wait_for(lambda: running.publisher.courier.link is None, 12)
+            assert wait_for(lambda: running.publisher.courier.link is None, 6)
 
 
 def test_a_core_that_is_down_is_waited_for(broker: Mosquitto, tmp_path: Path) -> None:
