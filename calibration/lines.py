@@ -12,6 +12,8 @@ from importlib.resources import files
 
 import msgspec
 
+from calibration.line_rows import SCHEMA, UNKNOWN, File, Row
+
 
 class LineTableRefused(ValueError):
     """The table contradicts itself or uses a word that has no meaning here."""
@@ -141,7 +143,7 @@ def covered() -> tuple[Substance, ...]:
 def parse(data: bytes) -> LineTable:
     """Read a line file and check it: words, known-or-unknown consistency, and the sum rule of each site."""
     try:
-        file = msgspec.toml.decode(data, type=_File)
+        file = msgspec.toml.decode(data, type=File)
     except msgspec.DecodeError as wrong:
         raise LineTableRefused(f"line table: {wrong}") from wrong
     if file.schema != SCHEMA:
@@ -152,7 +154,7 @@ def parse(data: bytes) -> LineTable:
     return LineTable(
         reference_temperature_k=file.reference_temperature_k,
         lines=lines,
-        clusters=tuple(Cluster(b.compound, b.transition, b.low_khz, b.high_khz, b.status, b.source)
+        clusters=tuple(Cluster(b.compound, b.transition, b.low_khz, b.high_khz, Status(b.status), b.source)
                        for b in file.band),
         sum_rules=rules,
         not_covered=file.not_covered.substances,
@@ -175,12 +177,12 @@ def _check_sum_rules(lines: tuple[Line, ...], rules: tuple[SumRule, ...]) -> Non
                 f"{str(rule.passes).lower()}: must pass within {rule.tolerance_khz} kHz")
 
 
-def _line(row: _Row) -> Line:
+def _line(row: Row) -> Line:
     """Turn one row into a line; a value without a status, or the reverse, is refused."""
     where = f"{row.compound} {row.site} {row.transition}"
     return Line(
-        row.compound, row.nucleus, row.site, row.transition, row.frequency_khz, row.u_khz, row.status,
-        row.confidence, row.role, row.recommended,
+        row.compound, row.nucleus, row.site, row.transition, row.frequency_khz, row.u_khz,
+        Status(row.status), row.confidence, Role(row.role), row.recommended,
         slope_hz_per_k=_figure(f"{where}: dnu_dt", row.dnu_dt_hz_per_k, row.dnu_dt_half_range_hz_per_k,
                                row.dnu_dt_status),
         t1_s=_figure(f"{where}: t1", row.t1_s, None, row.t1_status),
@@ -196,84 +198,4 @@ def _figure(where: str, value: float | None, half_range: float | None, word: str
         raise LineTableRefused(f"{where}_status = {word!r}: must be 'unknown' where no value is, only there")
     if value is None:
         return None
-    try:
-        return Figure(value, half_range, Status(word))
-    except ValueError as wrong:
-        raise LineTableRefused(f"{where}_status = {word!r}: must be one of {[*Status, UNKNOWN]}") from wrong
-
-
-SCHEMA = 1
-UNKNOWN = "unknown"
-
-
-class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One `[[line]]` as written."""
-
-    compound: str
-    nucleus: str
-    site: str
-    transition: str
-    frequency_khz: float
-    status: Status
-    confidence: str
-    role: Role
-    recommended: bool
-    dnu_dt_status: str
-    t1_status: str
-    t2e_status: str
-    t2star_status: str
-    source: str
-    u_khz: float | None = None
-    dnu_dt_hz_per_k: float | None = None
-    dnu_dt_half_range_hz_per_k: float | None = None
-    t1_s: float | None = None
-    t2e_s: float | None = None
-    t2star_us: float | None = None
-    u_t2star_us: float | None = None
-    note: str = ""
-
-
-class _Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One `[[band]]` as written."""
-
-    compound: str
-    nucleus: str
-    transition: str
-    low_khz: float
-    high_khz: float
-    status: Status
-    confidence: str
-    role: Role
-    source: str
-
-
-class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One `[[sum_rule]]` as written."""
-
-    compound: str
-    site: str
-    difference_khz: float
-    nu0_khz: float
-    residual_khz: float
-    tolerance_khz: float
-    kind: str
-    passes: bool
-    note: str = ""
-
-
-class _NotCovered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[not_covered]` table as written."""
-
-    substances: tuple[str, ...]
-    no_quadrupolar_nitrogen: tuple[str, ...]
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file as written."""
-
-    schema: int
-    reference_temperature_k: float
-    line: tuple[_Row, ...]
-    band: tuple[_Band, ...]
-    not_covered: _NotCovered
-    sum_rule: tuple[_Rule, ...]
+    return Figure(value, half_range, Status(word))

@@ -19,7 +19,7 @@ from gateway.config_tables import Config, InstrumentTable
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONFIG_BYTES_MAX = 256 * 1024  # a hundred instruments take a tenth of it
+CONFIG_BYTES_MAX = 48 * 1024  # it is kept whole in a record; 64 instruments take half of it
 
 
 class ConfigRefused(ValueError):

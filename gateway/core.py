@@ -48,7 +48,8 @@ class Core:
         self.stopping = asyncio.Event()
         self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress)
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
-        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement)
+        believe = not assembly.loaded.config.clock.require_synchronised
+        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
         self.stalled: list[str] = []
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
 

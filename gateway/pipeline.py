@@ -9,7 +9,7 @@ world takes the same road as what goes right, so that silence is signed too.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from calibration.apply import calibrate, calibrate_scan
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from calibration.certificate import Certificate
-    from calibration.reading import CalibratedScan, Reading
+    from calibration.reading import CalibratedScan, Reading, Trust
     from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
@@ -50,12 +50,15 @@ class Lane:
     block: Block
     certificate: Certificate | None
     magnetic: EnergyDetector | None
+    serial: str = ""  # from the configuration, for a device that cannot tell its own
+    scans: bool = False  # a head: its certificate is for its scans, not for what it says of itself
     queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
     busy_since: Nanoseconds | None = None  # when the event in work was taken up
     readings: int = 0
     faults: int = 0
     last_reading: Reading | None = None
+    trust: Trust | None = None  # of what the certificate is for
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
 
@@ -73,6 +76,7 @@ class Pipeline:
     submit: Callable[[Draft, bytes | None], Future[int]]
     off_loop: OffLoop
     judge: Callable[[CalibratedScan], Verdict]
+    believe_clock: bool  # whether an undisciplined clock may say that a certificate is valid
 
     async def run(self, lane: Lane) -> None:
         """Take a lane's events in order until cancelled."""
@@ -92,8 +96,10 @@ class Pipeline:
     async def measure(self, lane: Lane, block: Sample) -> None:
         """Calibrate a block, journal the reading, and look in it for something ferrous moving past."""
         now = self.clock()
-        reading = calibrate(block, lane.certificate, now.wall_ns / 1e9, clock_trusted=now.state == "synchronised")
+        certificate = None if lane.scans else lane.certificate
+        reading = calibrate(named(block, lane.serial), certificate, now.wall_ns / 1e9, self.trusts(now))
         lane.last_reading = reading
+        lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = self.submit(self.drafter.reading(now, lane.name, reading), block.raw)
         anomaly = lane.magnetic.feed(reading) if lane.magnetic else None
@@ -104,14 +110,19 @@ class Pipeline:
     async def screen(self, lane: Lane, capture: ScanCapture) -> None:
         """Calibrate a scan, journal it, decide, and journal the verdict. The arithmetic leaves the loop free."""
         now = self.clock()
-        trusted = now.state == "synchronised"
-        scan = await self.off_loop(calibrate_scan, capture, lane.certificate, now.wall_ns / 1e9, trusted)
+        wall_s, trusted = now.wall_ns / 1e9, self.trusts(now)
+        scan = await self.off_loop(calibrate_scan, capture, lane.certificate, wall_s, trusted)
         lane.readings += 1
+        lane.trust = scan.trust
         receipt = self.submit(self.drafter.scan(self.clock(), lane.name, scan), capture.raw)
         verdict = await self.off_loop(self.judge, scan)
         source = await asyncio.wrap_future(receipt)
         lane.last_verdict = verdict
         self.submit(self.drafter.verdict(self.clock(), lane.name, verdict, scan, source), None)
+
+    def trusts(self, now: Now) -> bool:
+        """Tell whether the wall clock is good enough to judge a certificate's validity by."""
+        return self.believe_clock or now.state == "synchronised"
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
@@ -120,6 +131,14 @@ class Pipeline:
         lane.last_fault = fault
         lane.faults += 1
         self.submit(self.drafter.instrument_fault(self.clock(), lane.name, fault), None)
+
+
+def named(sample: Sample, serial: str) -> Sample:
+    """Return the sample with the configured serial number, flagged so, where the device tells none itself."""
+    if sample.device.serial or not serial:
+        return sample
+    device = replace(sample.device, serial=serial)
+    return replace(sample, device=device, flags=(*sample.flags, "serial number from the configuration"))
 
 
 def deliver(lane: Lane, event: Event) -> None:

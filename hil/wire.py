@@ -25,7 +25,7 @@ TURN_S = 0.005              # 58 bytes at 115200 baud: a packet or two
 
 READ_BYTES_MAX = 4096
 
-# What waits to be sent: 0.7 s at 115200 baud, about what an adapter's buffers hold. What comes then is lost whole.
+# What waits to be sent: 0.7 s at 115200 baud, about an adapter's buffers. What comes then is lost whole.
 UNSENT_BYTES_MAX = 8192
 
 NS = 1_000_000_000

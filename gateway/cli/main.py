@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from importlib.metadata import version
+
+from gateway import __version__
 
 # Each is a file beside this one with `add_parser(subparsers)`; the order is that of --help.
 COMMANDS = (
@@ -34,7 +35,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="spingate", description="Quantum sensors at a screening bay: calibrated, decided, signed, published."
     )
-    top.add_argument("--version", action="version", version=f"spingate {version('spingate')}")
+    top.add_argument("--version", action="version", version=f"spingate {__version__}")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS if only not in COMMANDS else (only,):
         importlib.import_module(f"gateway.cli.{name}").add_parser(subparsers)

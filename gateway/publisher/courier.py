@@ -1,7 +1,7 @@
 """Carries records from the journal to the broker: all in one lane, a refused kind in a lane of its own.
 
-A record is settled when the broker acknowledged it with a good reason code, or when it is written down as refused.
-Nothing else moves the mark, and the mark is saved before anything more is sent.
+A record is settled when the broker acknowledged it with a good reason code, or when it is written down as
+refused. Nothing else moves the mark, and the mark is saved before anything more is sent.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("spingate.publisher")
 
-# MQTT 5 section 3.4.2.1: the message itself is at fault, and will be as long as it and the broker stay as they are.
+# MQTT 5 section 3.4.2.1: the message itself is at fault, and stays so as long as the broker does.
 FINAL_CODES = frozenset({0x95, 0x99})  # packet too large, payload format invalid
 MESSAGES_A_RECORD_MAX = 2              # the record, and for an alarm its unsigned copy
 CONTROL_MESSAGES_MAX = 2               # status and checkpoint keep their place beside the records
 INFLIGHT_BYTES_MAX = 8 * 1024 * 1024   # what a slow broker may make us hold in memory
 READ_COUNT_MAX = 256                   # one reading of the journal; keeps a turn of the loop short
 SENT_MAX = 4096                        # records between the mark and the reading end, settled ones included
-HELD_SHARE = 4                         # a lane that catches up gets a quarter, so that new alarms are not kept waiting
-SUSPECT_TRIES = 2                      # from here on the suspected record travels alone, so that the blame is right
-SUSPECT_TRIES_MAX = 6                  # then it is set aside: about 12 s of reconnecting with the default waits
+HELD_SHARE = 4                         # a lane that catches up gets a quarter: new alarms are not kept waiting
+SUSPECT_TRIES = 2                      # from here on the suspect travels alone, so that the blame is right
+SUSPECT_TRIES_MAX = 6                  # then it is set aside: 12 s of reconnecting with the default waits
 RETRIES_AT_START_MAX = 1000            # records set aside earlier, tried once more after a start
 
 
@@ -49,7 +49,7 @@ class BrokerTooNarrow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A message on its way: since when, and for which lane or earlier refusal; neither for status and checkpoint."""
+    """A message on its way: since when, and for which lane or earlier refusal, if for any."""
 
     since: float
     lane: Lane | None = None
@@ -73,7 +73,8 @@ class Courier:
         chance: random.Random,
     ) -> None:
         """Begin where the ledger says."""
-        self.settings, self.topics, self.ledger, self.describe, self.chance = settings, topics, ledger, describe, chance
+        self.settings, self.topics, self.ledger = settings, topics, ledger
+        self.describe, self.chance = describe, chance
         place = ledger.place()
         self.origin, mark = place or ("", Mark())
         self.main = Lane(None, mark)
@@ -89,7 +90,7 @@ class Courier:
         self.last_error = ""
         self.hungry = False
 
-    # --- the journal -------------------------------------------------------------------------------------------
+    # --- the journal --------------------------------------------------------------------------
 
     def adopt(self, journal: Journal) -> Away | None:
         """Check that this is the journal we know. If it is another, say so and begin at its first record.
@@ -126,7 +127,7 @@ class Courier:
             return f"record {mark.index} is not the one that was published"
         return ""
 
-    # --- the connection ----------------------------------------------------------------------------------------
+    # --- the connection -----------------------------------------------------------------------
 
     def attach(self, link: Link, welcome: Welcome) -> None:
         """Take a fresh connection. Raises `BrokerTooNarrow`."""
@@ -149,7 +150,7 @@ class Courier:
             lane.rewind()
 
     def _suspect(self) -> None:
-        """A record that is in flight whenever the broker hangs up may be the reason for it."""
+        """Count how often the broker hung up on the same record: it may be the reason."""
         first = next((sent.mark.index for sent in self.main.sent if sent.unacknowledged), None)
         if first is None:
             return
@@ -170,7 +171,7 @@ class Courier:
         oldest = next(iter(self.expected.values()), None)
         return oldest is not None and now - max(oldest.since, self.last_answer_at) > self.settings.ack_s_max
 
-    # --- sending -----------------------------------------------------------------------------------------------
+    # --- sending ------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Learn that the journal may have grown."""
@@ -179,7 +180,7 @@ class Courier:
     def fill(self, journal: Journal, now: float) -> Away | None:
         """Send of each lane what there is and fits, one reading of the journal each; `hungry`: go on at once."""
         self.hungry = False
-        lanes = [lane for lane in self.held.values() if now >= lane.retry_at]
+        lanes = [] if self.careful else [lane for lane in self.held.values() if now >= lane.retry_at]
         for lane in (*lanes, self.main):
             away = self._feed(lane, journal, now)
             if away is not None:
@@ -204,7 +205,8 @@ class Courier:
         count_max = min(self._room_for(lane), READ_COUNT_MAX)
         if self.link is None or lane.drained or budget < 1 or count_max < 1 or len(lane.sent) >= SENT_MAX:
             return None
-        entries = journal.records_after(lane.read_to, count_max if lane is self.main else READ_COUNT_MAX, budget)
+        at_once = count_max if lane is self.main else READ_COUNT_MAX
+        entries = journal.records_after(lane.read_to, at_once, budget)
         if isinstance(entries, Away):
             return entries
         before = lane.read_to
@@ -251,7 +253,8 @@ class Courier:
             return []
         message = record_message(entry, sha256, self.topics)
         if message.byte_count > self.packet_bytes_max:
-            self._set_aside(entry, sha256, f"its message of {message.byte_count} bytes is over {self.packet_bytes_max}")
+            size = f"its message of {message.byte_count} bytes is over the limit of {self.packet_bytes_max}"
+            self._set_aside(entry, sha256, size)
             return []
         alert = self.describe(entry) if self.settings.alerts else None
         return [message] if alert is None else [message, alert_message(entry, sha256, alert, self.topics)]
@@ -262,11 +265,11 @@ class Courier:
             return None
         refused = self.again.popleft()
         self.hungry = True
-        entries = journal.records_after(refused.index - 1, 1, 1)
+        entries = journal.records_after(refused.record_index - 1, 1, 1)
         if isinstance(entries, Away):
             self.again.appendleft(refused)
             return entries
-        if entries and entries[0].index == refused.index and digest(entries[0]) == refused.sha256:
+        if entries and entries[0].index == refused.record_index and digest(entries[0]) == refused.sha256:
             message = record_message(entries[0], refused.sha256, self.topics)
             if message.byte_count <= self.packet_bytes_max:
                 self._send(message, Expected(now, again=refused))
@@ -282,7 +285,7 @@ class Courier:
             self.expected[message_id] = expected
         return message_id
 
-    # --- answers -----------------------------------------------------------------------------------------------
+    # --- answers ------------------------------------------------------------------------------
 
     def answer(self, answer: Answer, now: float) -> bool:
         """Take one answer of the broker; say whether it was for a status or a checkpoint."""
@@ -291,7 +294,7 @@ class Courier:
         if expected is None:
             return False
         if expected.again is not None and not answer.refusal:
-            self.ledger.accept(expected.again.index, expected.again.sha256)
+            self.ledger.accept(expected.again.record_index, expected.again.sha256)
         if expected.lane is not None:
             self._settle(expected.lane, answer, now)
         return expected.control
@@ -305,8 +308,8 @@ class Courier:
                 self.published += 1
                 lane.refusals = 0
         elif answer.code in FINAL_CODES:
-            refused = Refused(sent.mark.index, sent.kind, sent.byte_count, sent.mark.sha256, answer.refusal)
-            self._remember(refused)
+            mark = sent.mark
+            self._remember(Refused(mark.index, sent.kind, sent.byte_count, mark.sha256, answer.refusal))
         else:
             self._hold(lane, sent, answer.refusal, now)
 
@@ -318,9 +321,8 @@ class Courier:
         else:
             lane.rewind()
         lane.reason, lane.refusals = reason, lane.refusals + 1
-        wait = wait_s(
-            lane.refusals, self.settings.refusal_retry_s_min, self.settings.refusal_retry_s_max, self.chance.random()
-        )
+        first, ceiling = self.settings.refusal_retry_s_min, self.settings.refusal_retry_s_max
+        wait = wait_s(lane.refusals, first, ceiling, self.chance.random())
         lane.retry_at = now + wait
         self.last_error = f"record {sent.mark.index}: the broker refuses kind {sent.kind!r}: {reason}"
         LOG.warning("%s; trying again in %.1f s", self.last_error, wait)
@@ -336,7 +338,7 @@ class Courier:
 
     def _remember(self, refused: Refused) -> None:
         self.ledger.refuse(refused)
-        self.last_error = f"record {refused.index} of {refused.byte_count} bytes set aside: {refused.reason}"
+        self.last_error = f"record {refused.record_index} of {refused.byte_count} bytes set aside: {refused.reason}"
         LOG.error(self.last_error)
 
     def _report(self, what: str) -> None:

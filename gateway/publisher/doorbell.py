@@ -1,6 +1,6 @@
 """The Unix datagram socket on which the core says that records were committed. Edge.
 
-What is said does not matter, only that somebody rang; whoever may write to the socket can do no more than wake us.
+What is said does not matter, only that somebody rang: whoever may write to it can do no more than wake us.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Doorbell:
     def __init__(self, path: Path) -> None:
         """Bind. A dead socket in the way is replaced; a live one or another kind of file is not."""
         self.path = path
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             clear_stale(path)
             before = os.umask(0o777 & ~MODE)  # from the first moment on: no gap between bind and chmod
@@ -77,4 +77,4 @@ def clear_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-    raise DoorbellTaken(f"{path}: another publisher is running; stop it first, two would publish everything twice")
+    raise DoorbellTaken(f"{path}: another publisher is running; stop it first, two would publish all twice")

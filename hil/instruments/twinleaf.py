@@ -1,10 +1,10 @@
 """An emulated Twinleaf vector magnetometer, TIO of the second generation. No I/O; bytes in, bytes out.
 
-Rule: it behaves as the protocol's description says and the vendor's own client expects, not as our driver does.
+Rule: it behaves as the protocol's description says and the vendor's own client expects.
 
 Source: twinleaf/libtio, doc/TIO Protocol Overview.md; twinleaf/twinleaf-rust, twinleaf-tools simulate.rs.
-Stream "field": vector.x, vector.y, vector.z in nT from a field source, and therm in C, all 32-bit floats. A real
-VMR's names of stream and columns are not known. `dev.port.rate` answers, but a pty has no speed to change.
+Stream "field": vector.x, vector.y, vector.z in nT from a field source, and therm in C, all 32-bit floats.
+A real VMR's names of stream and columns are not known. `dev.port.rate` answers, but changes no speed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ START_UNIX_S = 1_760_000_000
 NS = 1_000_000_000
 HEARTBEAT_NS = NS // 2      # as the vendor's simulator does
 PERIODIC_NS = NS // 4       # one record of the description at a time, in turn
-HOST_GONE_NS = 2 * NS       # the vendor's simulator forgets a silent host after 2 s; the next word is a new host's
+HOST_GONE_NS = 2 * NS       # the vendor's simulator forgets a silent host then; the next word is a new host's
 
 RATE_HZ_MIN, RATE_HZ_MAX = 0.1, 600.0   # 600 Hz of 16 bytes in batches fill 90 % of 115200 baud
 SINGLES_HZ_MAX = 380.0                  # 30 bytes a packet: 115200 baud carry no more of them
@@ -57,7 +57,9 @@ PERIODIC, UPDATE, LAST = 1, 2, 4
 
 
 def steady_field(
-    rng: np.random.Generator, field_nt: tuple[float, float, float] = (21000.5, -500.25, 43210.5), noise_nt: float = 0.1,
+    rng: np.random.Generator,
+    field_nt: tuple[float, float, float] = (21000.5, -500.25, 43210.5),
+    noise_nt: float = 0.1,
 ) -> FieldSource:
     """Return a source of a constant field with white noise (standard deviation per axis and sample)."""
     def field(start_s: float, count: int, rate_hz: float) -> NDArray[np.float64]:
@@ -220,7 +222,8 @@ class TwinleafDevice:
         plate = self._plate
         text = {
             "dev.name": plate.name, "dev.desc": plate.description, "dev.serial": plate.serial,
-            "dev.model": plate.model, "dev.firmware.hash": plate.firmware, "dev.firmware.serial": plate.serial,
+            "dev.model": plate.model, "dev.firmware.hash": plate.firmware,
+            "dev.firmware.serial": plate.serial,
         }
         return [
             *(calls.reading(name, calls.TEXT_READ, words.encode) for name, words in text.items()),

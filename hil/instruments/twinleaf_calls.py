@@ -1,4 +1,4 @@
-"""The remote calls of the emulated Twinleaf device: a table, its introspection, and the protocol's error codes.
+"""The remote calls of the emulated Twinleaf device: a table, its introspection, the protocol's error codes.
 
 Rule: a call is answered or refused with the code the protocol has for it; it never raises towards the host.
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND, MALFORMED, WRONG_SIZE, INVALID, READ_ONLY, NO_BUFFERS, OUT_OF_RANGE = 2, 3, 4, 5, 6, 16, 17
 
-# The word that says what a call takes: type, size in bytes << 4, readable, writable, and 0x8000 for "is known".
+# The word that says what a call takes: type, size << 4, readable, writable, and 0x8000 for "is known".
 RAW = 0x0000
 TEXT_READ = 0x8103
 U16_READ = 0x8120
@@ -55,7 +55,7 @@ def reading(name: str, meta: int, read: Callable[[], bytes]) -> Call:
 
 
 def setting_of(name: str, meta: int, read: Callable[[], bytes], write: Callable[[bytes], None]) -> Call:
-    """Return a call that reads without an argument and writes with one of the right size, then answers the value."""
+    """Return a call that reads without an argument, writes with one of the right size, answers the value."""
     def run(argument: bytes) -> bytes:
         if argument:
             if len(argument) != (meta >> 4) & 0xF:

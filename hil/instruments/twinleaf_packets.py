@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 
 PAYLOAD_ROOM = 500
-HOST_BUFFER_BYTES_MAX = 2048    # twice a packet with every byte escaped; a host that sends more is talking rubbish
+HOST_BUFFER_BYTES_MAX = 2048    # twice a packet with every byte escaped; more than that is rubbish
 
 HAS_NAME = 1 << 15
 
@@ -130,7 +130,7 @@ def samples(stream: int, first: int, segment: int, packed: bytes) -> bytes:
 
 
 class HostBytes:
-    """Takes what a host sends and gives whole packets, its checksum proved; anything else is counted, dropped."""
+    """Takes what a host sends and gives whole packets, checksums proved; the rest is counted and dropped."""
 
     def __init__(self, *, bare: bool) -> None:
         self._bare = bare
