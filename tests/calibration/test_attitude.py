@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from calibration.directions import (
 )
 from drivers.sample import Channel, Fault, Identity, Sample
 from hil.scene.tumble import Tumble, attitude_directions, tumble_source
+
+if TYPE_CHECKING:
+    from drivers.sample import Event
 
 RATE_HZ = 50.0
 FAST = Tumble(hold_s=2.0, turn_s=0.5, attitudes=24, noise_nt=1.0)
@@ -116,7 +120,7 @@ def test_lost_rows_flags_and_faults_end_the_running_hold() -> None:
     rows = tumbled(replace(FAST, hold_s=1e6), 6.0)
     whole = packets(rows[:75])
     assert sum(map(AttitudeSession(12, Holding()).take, whole)) == 1
-    cases = {
+    cases: dict[str, list[Event]] = {
         "lost": [*whole[:7], *packets(rows[:80])[8:]],
         "flagged": [*whole[:7], replace(whole[7], flags=("saturated",)), *whole[8:]],
         "fault": [*whole[:7], Fault("gap", "rows lost", 0), *whole[7:]],

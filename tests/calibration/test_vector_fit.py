@@ -65,7 +65,7 @@ def test_without_noise_the_fit_finds_the_true_errors_exactly() -> None:
 
 
 @pytest.mark.parametrize(("count", "evenly"), [(12, True), (24, True), (24, False), (80, False)])
-def test_the_errors_of_200_fits_are_as_large_as_their_stated_uncertainty(count: int, evenly: bool) -> None:
+def test_the_errors_of_200_fits_are_as_large_as_their_stated_uncertainty(count: int, *, evenly: bool) -> None:
     """The nine errors in units of their covariance follow chi-square with 9 degrees, reference error included."""
     squares, standard = [], []
     for seed in range(200):
@@ -160,7 +160,7 @@ def test_too_many_outliers_are_refused_with_their_number() -> None:
     """When a quarter of the attitudes disagrees, something is wrong with the place."""
     values = readings(8, directions(8, 48))
     values[::4] *= 1.0 + 0.004 * np.random.default_rng(8).choice([-1.0, 1.0], (12, 1))
-    with pytest.raises(TooManyOutliers, match="outliers = 12 of 48 attitudes: at most 9 may be") as refused:
+    with pytest.raises(TooManyOutliers, match=r"outliers = 12 of 48 attitudes: at most 9 may be") as refused:
         fit(values)
     assert refused.value.outliers == 12
 
@@ -168,7 +168,7 @@ def test_too_many_outliers_are_refused_with_their_number() -> None:
 def test_a_saturated_axis_is_refused_with_its_name() -> None:
     """Known range or not: an axis at its end stop is no reading."""
     values = readings(9, directions(9, 30))
-    with pytest.raises(Saturated, match="axis [xyz] = ") as known:
+    with pytest.raises(Saturated, match=r"axis [xyz] = ") as known:
         fit(values, full_scale=45_000.0)
     assert len(known.value.attitudes) >= 1
     clipped = values.copy()
