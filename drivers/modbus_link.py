@@ -173,14 +173,21 @@ def _checked(answer: ModbusPDU, unit: int, request: Request) -> Outcome:
         return Failure(f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})")
     if answer.function_code != wanted:
         return Failure(f"an answer to function {answer.function_code} instead of {wanted}", doubtful=True)
-    if isinstance(request, ReadRegisters):
-        if len(answer.registers) != request.count:
-            return Failure(f"{len(answer.registers)} registers instead of {request.count}", doubtful=True)
-        return tuple(answer.registers)
-    echoed = answer.registers == list(request.values) if wanted == 6 else answer.count == len(request.values)
-    if answer.address != request.address or not echoed:
-        return Failure("the answer to a write does not repeat it", doubtful=True)
-    return ()
+    odd = _read_oddity(answer, request) if isinstance(request, ReadRegisters) else _write_oddity(answer, request)
+    if odd:
+        return Failure(odd, doubtful=True)
+    return tuple(answer.registers) if isinstance(request, ReadRegisters) else ()
+
+
+def _read_oddity(answer: ModbusPDU, request: ReadRegisters) -> str:
+    got = len(answer.registers)
+    return "" if got == request.count else f"{got} registers instead of {request.count}"
+
+
+def _write_oddity(answer: ModbusPDU, request: WriteRegisters) -> str:
+    one = len(request.values) == 1
+    echoed = answer.registers == list(request.values) if one else answer.count == len(request.values)
+    return "" if echoed and answer.address == request.address else "the answer to a write does not repeat it"
 
 
 def _function(request: Request) -> int:
