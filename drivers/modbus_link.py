@@ -89,6 +89,8 @@ class Link:
         self._asking = False
         self._bytes_seen = 0
         self._client = self._client_for(address, line)
+        self._decode = self._client.ctx.callback_data
+        self._client.ctx.callback_data = self._received  # type: ignore[method-assign]  # see _received
 
     def _client_for(self, address: PortAddress, line: LineSettings) -> AsyncModbusSerialClient | AsyncModbusTcpClient:
         """Return the client; its own retries and reconnections are off, they would hide what happens.
@@ -150,6 +152,13 @@ class Link:
         if self._bytes_seen:
             return f"no valid answer {within}: {self._bytes_seen} bytes came, none of them a frame with a good checksum"
         return f"no answer {within}"
+
+    def _received(self, data: bytes, addr: tuple[str, int] | None = None) -> int:
+        """Decode, and throw away what no decoder knows: the client would raise that into the event loop."""
+        try:
+            return self._decode(data, addr)
+        except ModbusIOException:
+            return len(data)
 
     def _trace_packet(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001  the client calls it so
         if not sending:

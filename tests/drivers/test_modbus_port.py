@@ -167,11 +167,11 @@ async def test_a_silent_device_on_its_own_port_does_not_touch_another_ports_rate
     heard, other = Heard(), Heard()
     async with (running(SerialAddress(str(good.link)), (1, OvenDriver(POLL_S), heard)),
                 running(SerialAddress(str(silent.link)), (1, OvenDriver(POLL_S), other))):
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(1.8)
     await good.stop()
     await silent.stop()
     times = [sample.seen_at / 1e9 for sample in heard.samples]
-    assert len(times) >= 22
+    assert len(times) >= 15
     assert max(np.diff(times)) < 0.25
     assert not other.samples
     assert len(other.told("no answer")) == 1
@@ -255,7 +255,7 @@ async def test_noise_on_the_line_for_seconds_yields_no_wrong_value_and_passes(tm
     chance = np.random.default_rng(5)
     heard = Heard()
     async with running(SerialAddress(str(server.link)), (1, OvenDriver(POLL_S), heard)) as beats:
-        end = time.monotonic() + 3.0
+        end = time.monotonic() + 2.5
         while time.monotonic() < end:
             server.babble(chance.integers(0, 256, int(chance.integers(1, 60))).astype(np.uint8).tobytes())
             await asyncio.sleep(float(chance.uniform(0.0, 0.05)))
