@@ -35,11 +35,11 @@ UNSENT_BYTES_MAX = 4096
 
 OPEN_S_MAX = 0.8            # a connection on one site takes milliseconds; see backoff.CEILING_S
 
-# No sample for so long, and the device is silent and its line opened anew. What is slower is polled, not here.
+# No sample for so long, and the device is silent and its line opened anew. Slower devices are polled ones.
 SILENT_NS = 5_000_000_000
 
 
-class FellSilent(OSError):  # noqa: N818  # named for what is wrong
+class FellSilent(OSError):
     """No sample came for too long; the line is opened anew, for a TCP peer may be gone without a word."""
 
 

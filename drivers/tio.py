@@ -35,7 +35,7 @@ ROUTE_BYTES_MAX = 8
 PACKET_BYTES_MAX = HEADER_BYTES + PAYLOAD_BYTES_MAX + ROUTE_BYTES_MAX
 
 
-class Malformed(ValueError):  # noqa: N818  # named for what is wrong
+class Malformed(ValueError):
     """What a packet holds contradicts the protocol; the driver turns this into a `Fault`."""
 
 
@@ -87,8 +87,8 @@ class PacketReader:
 
     There is no delimiter and no checksum, so the step can only be guessed at once it is lost: an
     impossible header gives one Fault "lost step", and packets count again only where a possible header is
-    followed, a packet later, by another (6 in a million bytes of noise look like that). Closing the connection
-    is the sure cure; the port does so when no sample comes.
+    followed, a packet later, by another (6 in a million bytes of noise look like that). Closing the
+    connection is the sure cure; the port does so when no sample comes.
     """
 
     def __init__(self) -> None:

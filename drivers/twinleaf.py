@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAKE = "Twinleaf"
 BAUD = 115_200
 
-# The vendor's host sends one every 100 ms or sooner (twinleaf-rust, tio/port/serial.rs); a port's turn is 25 ms.
+# The vendor's host sends one every 100 ms or sooner (twinleaf-rust, port/serial.rs); a port's turn is 25 ms.
 HEARTBEAT_NS = 75_000_000
 
 # A reply of 500 bytes takes 45 ms at 115200 baud; ten times that leaves a busy device in peace.

@@ -18,21 +18,25 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of gateway.toml; a key it does not know is refused."""
 
 
-class GatewayTable(Table):
+class GatewayTable(Table, frozen=True):
     """Who this gateway is and where it keeps what it must not lose."""
 
     id: Annotated[Name, Meta(description="name of this gateway in every record and topic")]
-    state_dir: Annotated[Text, Meta(description="folder of the journal and the sockets")] = "/var/lib/spingate"
+    state_dir: Annotated[Text, Meta(description="folder of the journal")] = "/var/lib/spingate"
+    run_dir: Annotated[Text, Meta(description="folder of the sockets, gone at power-off")] = "/run/spingate"
+    publisher_dir: Annotated[
+        Text, Meta(description="folder where the publisher keeps how far it has come")
+    ] = "/var/lib/spingate-publish"
 
 
-class KeyTable(Table):
+class KeyTable(Table, frozen=True):
     """Where the signing key is: a systemd credential in service, a 0400 file in development."""
 
     credential: Annotated[str, Meta(description="name of the systemd credential that holds it")] = "gateway.key"
     file: Annotated[str, Meta(description="private key file, PEM, mode 0400 or 0600; used without systemd")] = ""
 
 
-class JournalTable(Table):
+class JournalTable(Table, frozen=True):
     """How records are kept."""
 
     group_readable: Annotated[bool, Meta(description="the group, so the publisher, may read the journal")] = True
@@ -41,7 +45,7 @@ class JournalTable(Table):
     ] = 4096
 
 
-class DetectionTable(Table):
+class DetectionTable(Table, frozen=True):
     """What the gateway may call clear, and how often it may cry wolf."""
 
     model_dir: Annotated[str, Meta(description="folder of the classifier and its card; empty: as shipped")] = ""
@@ -57,34 +61,47 @@ class DetectionTable(Table):
     ] = 0.1
 
 
-class ScanTable(Table):
+class ClockTable(Table, frozen=True):
+    """How far the wall clock must be trusted."""
+
+    require_synchronised: Annotated[
+        bool,
+        Meta(description="no certificate counts as valid while nobody disciplines the clock; false: it is believed"),
+    ] = True
+
+
+class ScanTable(Table, frozen=True):
     """When the NQR head scans."""
 
     trigger: Annotated[
         Literal["request", "continuous"], Meta(description="on request (spingate scan), or one after another")
     ] = "request"
-    dwell_s: Annotated[float, Meta(ge=10, le=3600, description="length of one scan in seconds")] = 300.0
+    dwell_s: Annotated[float, Meta(ge=30, le=600, description="length of one scan in seconds")] = 300.0
 
 
-class InstrumentTable(Table):
+class InstrumentTable(Table, frozen=True):
     """One device on one port."""
 
     name: Annotated[Name, Meta(description="name of this instrument in every record")]
     driver: Annotated[Text, Meta(description="which driver: spingate hil --list shows them")]
     port: Annotated[Text, Meta(description="/dev/serial/by-id/..., /dev/serial/by-path/... or tcp://HOST:PORT")]
     unit: Annotated[int, Meta(ge=1, le=247, description="Modbus unit id")] = 1
+    serial: Annotated[
+        str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")
+    ] = ""
     poll_ms: Annotated[int, Meta(ge=5, le=3_600_000, description="time between two polls of a Modbus device")] = 1000
     block_ms: Annotated[int, Meta(ge=10, le=60_000, description="length of one reading of a stream")] = 1000
     certificate: Annotated[str, Meta(description="calibration certificate; empty: its readings are uncalibrated")] = ""
 
 
-class Config(Table):
+class Config(Table, frozen=True):
     """The whole file."""
 
     gateway: GatewayTable
     key: KeyTable = KeyTable()
     journal: JournalTable = JournalTable()
     detection: DetectionTable = DetectionTable()
+    clock: ClockTable = ClockTable()
     scan: ScanTable = ScanTable()
     publisher: PublisherSettings = PublisherSettings()
     instrument: Annotated[tuple[InstrumentTable, ...], Meta(max_length=64)] = ()

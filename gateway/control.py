@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 REQUEST_BYTES_MAX = 4096       # the longest request has a label of 200 characters
 ANSWER_BYTES_MAX = 1_048_576   # a status with 64 instruments is about 40 kB
 ANSWER_S_MAX = 5.0             # the loop answers within milliseconds, or it hangs
-SOCKET_NAME = "control.sock"
 
 
 class ControlRefused(ValueError):

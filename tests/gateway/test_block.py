@@ -10,17 +10,17 @@ from gateway.block import BLOCK_VALUES_MAX, Block
 DEVICE = Identity("Twinleaf", "VMR", "1", "a")
 
 
-def packet(first_row: int, rows: int = 10, **change: object) -> Sample:
-    """Return a packet of two channels at 100 Hz."""
+def packet(row: int, rows: int = 10, **change: object) -> Sample:
+    """Return a packet of two channels at 100 Hz that begins with `row`."""
     fields: dict[str, object] = {
         "device": DEVICE,
         "stream": "field",
         "channels": (Channel("x", "B", "nT"), Channel("y", "B", "nT")),
-        "values": np.arange(first_row * 2, (first_row + rows) * 2, dtype=float).reshape(rows, 2),
+        "values": np.arange(row * 2, (row + rows) * 2, dtype=float).reshape(rows, 2),
         "rate_hz": 100.0,
-        "first_row": first_row,
-        "seen_at": first_row,
-        "raw": bytes([first_row % 256]) * rows,
+        "first_row": row,
+        "seen_at": row,
+        "raw": bytes([row % 256]) * rows,
     }
     return Sample(**(fields | change))  # type: ignore[arg-type]  # a test builds it by name
 

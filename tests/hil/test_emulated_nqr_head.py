@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from hil.instruments.nqr_head import NOTE, NqrHead, SceneBand, SceneScan, channel_gains
+from hil.instruments.nqr_blocks import NOTE
+from hil.instruments.nqr_head import NqrHead, SceneBand, SceneScan, channel_gains
 from hil.registers import Refusal, answer_pdu
 from hil.rtu import crc16
 from tests.modbus_bench import plans, scene

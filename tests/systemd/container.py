@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 START_S_MAX = 30.0
@@ -59,7 +60,8 @@ class Container:
         self.cgroup.mkdir()
         overlay = self.folder / "overlay"
         overlay.mkdir()
-        words = ["unshare", "-m", "--propagation", "private", "bash", "-c", INNER, "inner", self.cgroup, overlay]
+        words: list[str | Path] = ["unshare", "-m", "--propagation", "private", "bash", "-c", INNER, "inner"]
+        words += [self.cgroup, overlay]
         words += ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network"]
         words += [f"--machine={self.name}", "-D", overlay / "merged"]
         words += [f"--bind-ro={outside}:{inside}" for outside, inside in self.binds.items()]
@@ -69,22 +71,25 @@ class Container:
         try:
             self.leader = self._await_leader()
             self.bounds = self._capabilities()
-            self.until(lambda: self.inside("systemctl", "is-system-running", check=False).stdout.strip() in {
-                "running", "degraded"}, "the container to finish booting", START_S_MAX)
+            self.until(self._has_booted, "the container to finish booting", START_S_MAX)
         except BaseException:
             self._stop()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Shut the container down in order."""
         self._stop()
 
     def inside(self, *words: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command inside, to its end, and return it with its output."""
         enter = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
-        drop = ["setpriv", f"--bounding-set={self.bounds}", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
-        done = subprocess.run([*enter, *drop, *words], input=text, capture_output=True, text=True, timeout=60, check=False)
+        drop = ["setpriv", f"--bounding-set={self.bounds}", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        done = subprocess.run(
+            [*enter, *drop, "LC_ALL=C", *words], input=text, capture_output=True, text=True, timeout=60, check=False
+        )
         if check and done.returncode != 0:
             raise ContainerFailed(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
@@ -104,10 +109,10 @@ class Container:
         raise ContainerFailed(f"no process outside for {unit} (pid {main} inside)")
 
     @staticmethod
-    def until(done: object, what: str, wait_s: float) -> None:
-        """Wait until the callable `done` gives true; raise naming `what` after `wait_s`."""
+    def until(done: Callable[[], bool], what: str, wait_s: float) -> None:
+        """Wait until `done` gives true; raise naming `what` after `wait_s`."""
         end = time.monotonic() + wait_s
-        while not done():  # type: ignore[operator]  # a lambda's type is not worth its line
+        while not done():
             if time.monotonic() > end:
                 raise ContainerFailed(f"waited {wait_s:g} s for {what}")
             time.sleep(0.1)
@@ -115,13 +120,16 @@ class Container:
     def _await_leader(self) -> int:
         end = time.monotonic() + START_S_MAX
         while time.monotonic() < end and self.nspawn.poll() is None:
-            children = subprocess.run(["pgrep", "-P", str(self.nspawn.pid)], capture_output=True, text=True, check=False)
-            for child in children.stdout.split():
+            children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children")
+            for child in children.read_text().split():
                 with contextlib.suppress(OSError):
                     if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
                         return int(child)
             time.sleep(0.05)
         raise ContainerFailed(f"the container did not start:\n{self.console.read_text(errors='replace')}")
+
+    def _has_booted(self) -> bool:
+        return self.inside("systemctl", "is-system-running", check=False).stdout.strip() in {"running", "degraded"}
 
     def _capabilities(self) -> str:
         status = Path(f"/proc/{self.leader}/status").read_text()
@@ -131,7 +139,7 @@ class Container:
         return ",".join(["-all", *(f"+cap_{bit}" for bit in range(41) if bound >> bit & 1)])
 
     def _is_ours(self, pid: int) -> bool:
-        return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{self.leader}/ns/pid")
+        return Path(f"/proc/{pid}/ns/pid").readlink() == Path(f"/proc/{self.leader}/ns/pid").readlink()
 
     def _stop(self) -> None:
         if self.nspawn.poll() is None:

@@ -1,0 +1,132 @@
+"""Put the core together: key, journal, writer, certificates, classifier. Edge: opens files.
+
+Without a key or with a broken journal there is no gateway; without a certificate or a model there is one that says so.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway import __version__, clock, notify
+from gateway.acquisition import check_drivers
+from gateway.drafts import Drafter
+from gateway.evidence import keys
+from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
+from gateway.evidence.journal import open_journal
+from gateway.evidence.record import Provenance
+from gateway.evidence.writer import Writer
+from gateway.judgement import Judgement, take_up_model
+from gateway.lanes import open_lane
+from gateway.places import Places, places
+from gateway.software import software_sha256
+
+if TYPE_CHECKING:
+    from gateway.config import Loaded
+    from gateway.evidence.journal import Journal
+    from gateway.evidence.keys import SigningKey
+    from gateway.evidence.layout import Body
+    from gateway.lanes import Calibrated
+    from gateway.pipeline import Lane
+
+DECIDING_PACKAGES = ("cbor2", "cryptography", "numpy", "ai-edge-litert", "tflite-runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Everything the core works with, opened and checked."""
+
+    loaded: Loaded
+    places: Places
+    key: SigningKey
+    journal: Journal
+    writer: Writer
+    drafter: Drafter
+    judgement: Judgement
+    lanes: dict[str, Lane]
+
+    def announce(self, lanes: list[Calibrated], model: ModelBody) -> None:
+        """Journal the start, the configuration, the keys of a new journal, every certificate and the model."""
+        first = self.journal.size == 0
+        self.say(start_body(clean=self.journal.was_clean))
+        self.say(ConfigurationBody("gateway.toml", self.loaded.text.decode()))
+        if first:
+            public = self.key.ed25519.public_key().public_bytes_raw()
+            self.say(KeyBody(KeyAction.ADDED, KeyAlgorithm.ED25519, public))
+        if first and self.key.ml_dsa_44 is not None:
+            public = self.key.ml_dsa_44.public_key().public_bytes_raw()
+            self.say(KeyBody(KeyAction.ADDED, KeyAlgorithm.ML_DSA_44, public))
+        for one in lanes:
+            if one.body is not None:
+                self.say(one.body, certificate_sha256=one.sha256)
+        self.say(model, model_sha256=self.judgement.model_sha256)
+
+    def say(self, body: Body, **used: bytes | None) -> None:
+        """Journal one thing about the gateway itself."""
+        self.writer.submit(self.drafter.draft(clock.now(), body, **used))
+
+    def close(self) -> None:
+        """Write what waits, sign the last tree head, let go of the journal."""
+        try:
+            self.writer.close()
+        finally:
+            self.journal.close()
+
+
+def assemble(loaded: Loaded) -> Assembly:
+    """Open everything and journal with what this run measures and decides."""
+    check_drivers(loaded.config.instrument)
+    found = places(loaded)
+    key = find_key(loaded)
+    found.journal.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    found.control.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+    readable = loaded.config.journal.group_readable
+    journal = open_journal(found.journal, loaded.config.gateway.id, key, group_readable=readable)
+    provenance = Provenance(__version__, software_sha256(), loaded.sha256)
+    drafter = Drafter(clock.boot_id(), provenance)
+    writer = Writer(
+        journal,
+        clock.monotonic_ns,
+        clock.wall_ns,
+        lambda _size: notify.wake(found.wake),
+        queue_records_max=loaded.config.journal.queue_records_max,
+    )
+    writer.start()
+    lanes = [open_lane(loaded, instrument) for instrument in loaded.config.instrument]
+    judgement, model = take_up_model(loaded)
+    by_name = {one.lane.name: one.lane for one in lanes}
+    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name)
+    assembly.announce(lanes, model)
+    return assembly
+
+
+def find_key(loaded: Loaded) -> SigningKey:
+    """Return the signing key: the systemd credential where there is one, else the configured file.
+
+    Raises KeyUnusable or KeyTooOpen.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    table = loaded.config.key
+    if folder and (Path(folder) / table.credential).exists():
+        return keys.load(Path(folder) / table.credential, credential=True)
+    if not table.file:
+        raise keys.KeyUnusable(
+            f"no credential {table.credential!r} from systemd and no key.file in the configuration:"
+            " make one with `spingate keys new`"
+        )
+    return keys.load(loaded.resolve(table.file))
+
+
+def start_body(*, clean: bool) -> StartBody:
+    """Return on what this run runs."""
+    packages = []
+    for name in DECIDING_PACKAGES:
+        try:
+            packages.append(f"{name} {version(name)}")
+        except ModuleNotFoundError:  # importlib's PackageNotFoundError: the other TFLite runtime
+            continue
+    return StartBody(platform.machine(), platform.release(), platform.python_version(), tuple(packages), clean)

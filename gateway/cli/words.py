@@ -1,0 +1,48 @@
+"""What several commands share of the command line: the --config and --json words, and plain or coloured output.
+
+Colour and progress are for a terminal; a file or a pipe gets plain lines, and --json one object.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+DEFAULT_CONFIG = Path("/etc/spingate/gateway.toml")
+COLOURS = {"OK": "\x1b[32m", "WARN": "\x1b[33m", "FAIL": "\x1b[31m"}
+PLAIN = "\x1b[0m"
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add --config FILE."""
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"configuration ({DEFAULT_CONFIG})"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for a program to read")
+
+
+def print_json(value: object) -> None:
+    """Print one object; numbers that JSON has no word for become null."""
+    print(json.dumps(value, allow_nan=False))
+
+
+def coloured(word: str) -> str:
+    """Return OK, WARN or FAIL in its colour on a terminal, padded to one width."""
+    padded = f"{word:<4}"
+    return f"{COLOURS[word]}{padded}{PLAIN}" if sys.stdout.isatty() else padded
+
+
+def start_log() -> None:
+    """Log to standard error, where systemd's journal takes it with time and unit; warnings of libraries too."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it has to say is a fault in the journal

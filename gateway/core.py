@@ -1,0 +1,155 @@
+"""The core process: everything between the ports and the journal, in one loop. Edge: tasks and threads.
+
+A part of ours that ends or hangs ends the process; systemd starts it again, and the journal carries on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from calibration.schedule import schedule
+from drivers.nqr_head import NqrHead
+from gateway import clock, control
+from gateway.acquisition import Acquisition
+from gateway.notify import Systemd
+from gateway.pipeline import Pipeline, deliver, overdue
+from gateway.progress import Progress
+from gateway.status import StatusDesk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
+
+    from drivers.sample import Event, Nanoseconds
+    from gateway.assembly import Assembly
+    from gateway.evidence.record import Draft
+
+LOG = logging.getLogger("spingate")
+Result = TypeVar("Result")
+
+WATCH_S = 0.5            # how often progress is looked at
+JOURNAL_S_MAX = 10.0     # a slow SD card syncs in 50 ms; a hundred times that is a stuck disk
+DECISION_S_MAX = 60.0    # a scan is decided in under a second on the slowest supported board
+SCAN_RETRY_S = 1.0       # pause before asking a head for the next scan
+
+
+class Core:
+    """One run of the gateway, from READY to the last record."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        """Take everything that was opened and checked before."""
+        self.assembly = assembly
+        self.systemd = Systemd()
+        self.progress = Progress()
+        self.stopping = asyncio.Event()
+        self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress)
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
+        believe = not assembly.loaded.config.clock.require_synchronised
+        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
+        self.stalled: list[str] = []
+        self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
+
+    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
+        """Queue a draft for signing."""
+        return self.assembly.writer.submit(draft, raw)
+
+    async def off_loop(self, work: Callable[..., Result], *words: object) -> Result:
+        """Run arithmetic in the one worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.worker, work, *words)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT; then drain what was measured into the journal."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        server = await control.serve(self.assembly.places.control, self.answer)
+        tasks = [asyncio.create_task(work, name=name) for name, work in self.parts()]
+        stop = asyncio.create_task(self.stopping.wait(), name="stop")
+        self.systemd.say("READY=1", "STATUS=measuring")
+        LOG.info("ready: %d instruments, %d records", len(self.assembly.lanes), self.assembly.journal.size)
+        done, _ = await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+        self.systemd.say("STOPPING=1")
+        server.close()
+        for task in (*tasks, stop):
+            task.cancel()
+        await asyncio.gather(*tasks, stop, return_exceptions=True)
+        self.worker.shutdown(wait=True)
+        for task in done - {stop}:
+            task.result()  # raises what ended it
+
+    def parts(self) -> list[tuple[str, Coroutine[object, object, None]]]:
+        """Return the name and the work of everything that must go on for the gateway to be alive."""
+        lanes = [(f"lane {lane.name}", self.pipeline.run(lane)) for lane in self.assembly.lanes.values()]
+        scans = [(f"scans of {name}", self.scan_on(name)) for name in self.heads if self.continuous]
+        return [*lanes, *scans, ("ports", self.acquisition.run(self.deliver)), ("watch", self.watch())]
+
+    def deliver(self, name: str, event: Event) -> None:
+        """Put what a driver said into its instrument's lane."""
+        deliver(self.assembly.lanes[name], event)
+
+    async def watch(self) -> None:
+        """Feed systemd's watchdog as long as every part proves that it moves."""
+        self.progress.expect("journal", JOURNAL_S_MAX, clock.monotonic_ns())
+        for name in self.assembly.lanes:
+            self.progress.expect(f"lane {name}", DECISION_S_MAX, clock.monotonic_ns())
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = clock.monotonic_ns()
+            if self.assembly.writer.failure is not None:
+                raise self.assembly.writer.failure
+            self.look_at_parts(now)
+            stalled = self.progress.stalled(now)
+            if not stalled:
+                self.systemd.say("WATCHDOG=1", f"STATUS={self.desk.line()}")
+            elif stalled != self.stalled:
+                LOG.error("no progress: %s", "; ".join(stalled))
+            self.stalled = stalled
+
+    def look_at_parts(self, now: Nanoseconds) -> None:
+        """Note which parts have moved; a part that has nothing to do counts as moving."""
+        self.progress.step("journal", self.assembly.writer.last_progress_at)
+        for lane in self.assembly.lanes.values():
+            if lane.deciding_since is None:
+                self.progress.step(f"lane {lane.name}", now)
+            fault = overdue(lane, now)
+            if fault:
+                self.submit(self.assembly.drafter.instrument_fault(clock.now(), lane.name, fault), None)
+
+    @property
+    def heads(self) -> dict[str, NqrHead]:
+        """Return the NQR heads by name."""
+        return {name: one for name, one in self.acquisition.drivers.items() if isinstance(one, NqrHead)}
+
+    @property
+    def continuous(self) -> bool:
+        """Tell whether heads scan one after another without being asked."""
+        return self.assembly.loaded.config.scan.trigger == "continuous"
+
+    def begin_scan(self, name: str, source: str, label: str) -> int:
+        """Order a scan of one head and journal who asked for it and what they called the load."""
+        dwell_s = self.assembly.loaded.config.scan.dwell_s
+        scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
+        self.submit(self.assembly.drafter.context(clock.now(), source, scan_id, label), None)
+        return scan_id
+
+    async def scan_on(self, name: str) -> None:
+        """Scan again and again: the next begins when the last one's data are in, or its fault."""
+        while True:
+            if self.heads[name].progress is None:
+                self.begin_scan(name, "schedule", "")
+            await asyncio.sleep(SCAN_RETRY_S)
+
+    def answer(self, ask: control.Ask) -> control.Answer:
+        """Answer one request of the control socket."""
+        if ask.what == "status":
+            return control.Answer(status=self.desk.status(clock.now(), self.stalled))
+        names = [ask.head] if ask.head else list(self.heads)
+        if len(names) != 1 or names[0] not in self.heads:
+            return control.Answer(refused=f"head = {ask.head!r}: must be one of: {', '.join(self.heads) or 'none'}")
+        if self.heads[names[0]].progress is not None:
+            return control.Answer(refused=f"{names[0]} is scanning; wait for its verdict")
+        return control.Answer(scan_id=self.begin_scan(names[0], "control socket", ask.label))

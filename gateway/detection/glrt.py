@@ -1,0 +1,185 @@
+"""Frequency-selective likelihood ratio of every candidate substance, all its lines at one common temperature.
+
+What explains the scan best is taken first and subtracted; only what remains may speak for another substance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gateway.detection.chisquare import BISECTIONS, log_sf_ratio
+from gateway.detection.echo_search import WIDTH_FACTORS, Decay, Response, search, subtract
+from gateway.detection.evidence_lines import evidence
+from gateway.detection.sensitivity import excited, ft_per_kg
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gateway.detection.beam import Beam
+    from gateway.detection.hypotheses import Grid
+    from gateway.detection.verdict import LineEvidence
+
+# The floor is a median over 65 bins of 8 groups: pi / 2 times the variance of a mean of 520 exponentials.
+FLOOR_DOF: Final = 660
+# Independent looks per hypothesis of a grid and all its widths, fitted to simulated noise (docs/model-card.md).
+LOOKS_PER_HYPOTHESIS: Final = 1.3
+# More substances than this at once in one parcel are not told apart.
+EXPLAINED_MAX: Final = 4
+# A line must not be weaker than the strongest one predicts by more than this factor: texture, T1 and T2 priors.
+RATIO_TOLERANCE: Final = 2.5
+# Bracket of the threshold search: a hundred times what any false-alarm probability in use demands.
+STATISTIC_MAX: Final = 1e4
+# One-sided 95 % bound of an amplitude, in standard uncertainties.
+BOUND_U: Final = 1.64
+
+
+@dataclass(frozen=True, slots=True)
+class LineFit:
+    """One line at the best hypothesis. `band` is -1 where the line lay outside every band, and z is 0."""
+
+    band: int
+    cell: int
+    amplitude: complex
+    u_ft: float
+    z: float
+    expected_ft_per_kg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The best explanation of a scan by one substance.
+
+    `log_p` is the natural log of its false-alarm probability per scan, over this substance's grid and, after
+    `per_scan`, over all substances. `consistent` is false when a line that should show is missing.
+    """
+
+    grid: Grid
+    statistic: float
+    log_p: float
+    kelvin: float
+    deviation: float
+    width: int
+    lines: tuple[LineFit, ...]
+    consistent: bool
+    evidence: tuple[LineEvidence, ...] = ()
+    accepted: bool = False
+
+
+class Scene:
+    """The beams of one scan and the filter responses computed from them so far."""
+
+    def __init__(self, beams: tuple[Beam, ...], dwell_s: float, standoff_m: float) -> None:
+        self.beams = list(beams)
+        self.dwell_s = dwell_s
+        self.standoff_m = standoff_m
+        self._responses: dict[tuple[int, Decay], Response] = {}
+
+    def response(self, band: int, decay: Decay) -> Response:
+        """The matched filter of one band for one decay, computed once."""
+        key = band, decay
+        if key not in self._responses:
+            self._responses[key] = search(self.beams[band], decay)
+        return self._responses[key]
+
+    def responses(self, grid: Grid) -> dict[tuple[int, Decay], Response]:
+        """All responses a grid looks at."""
+        return {(int(b), p.decay): self.response(int(b), p.decay) for i, p in enumerate(grid.lines)
+                for b in np.unique(grid.band[:, i]) if b >= 0}
+
+    def remove(self, fit: Fit) -> None:
+        """Subtract a fit's lines from their bands."""
+        for placed, line in zip(fit.grid.lines, fit.lines, strict=True):
+            if line.band >= 0:
+                beam = self.beams[line.band]
+                spectra = subtract(beam, placed.decay, fit.width, line.cell, line.amplitude)
+                self.beams[line.band] = replace(beam, spectra=spectra)
+        touched = {line.band for line in fit.lines}
+        self._responses = {k: r for k, r in self._responses.items() if k[0] not in touched}
+
+
+def explain(scene: Scene, grids: tuple[Grid, ...], pfa: float) -> dict[str, Fit]:
+    """The fit of every substance by name; accepted ones were subtracted before the others were fitted again.
+
+    A substance is accepted when its p-value over the whole scan is at most `pfa` and its lines fit together.
+    """
+    fits = {grid.substance.name: best_fit(scene, grid, len(grids)) for grid in grids}
+    for _ in range(EXPLAINED_MAX):
+        waiting = [f for f in fits.values() if not f.accepted and f.consistent and f.log_p <= math.log(pfa)]
+        if not waiting:
+            break
+        best = min(waiting, key=lambda f: f.log_p)
+        fits[best.grid.substance.name] = replace(best, accepted=True, evidence=evidence(scene, best))
+        scene.remove(best)
+        for name, fit in fits.items():
+            if not fit.accepted:
+                fits[name] = best_fit(scene, fit.grid, len(grids))
+    return {name: fit if fit.accepted else replace(fit, evidence=evidence(scene, fit)) for name, fit in fits.items()}
+
+
+def best_fit(scene: Scene, grid: Grid, substances: int) -> Fit:
+    """The most likely hypothesis of one substance, with the look-elsewhere of the whole scan counted."""
+    total = sum(_statistics(scene, grid, column) for column in range(len(grid.lines)))
+    at, width = np.unravel_index(int(np.argmax(total)), np.shape(total))
+    statistic = float(np.max(total))
+    lines = tuple(_line(scene, grid, int(at), int(width), column) for column in range(len(grid.lines)))
+    return Fit(grid, statistic, log_p(statistic, grid, substances), float(grid.kelvin[at]),
+               float(grid.deviation[at]), int(width), lines, _consistent(lines))
+
+
+def log_p(statistic: float, grid: Grid, substances: int) -> float:
+    """Natural log of the chance that noise alone reaches this anywhere in any substance's grid (Bonferroni)."""
+    looks = LOOKS_PER_HYPOTHESIS * len(grid.kelvin) * substances
+    return min(0.0, math.log(looks) + log_sf_ratio(statistic, len(grid.lines), FLOOR_DOF))
+
+
+def threshold(pfa: float, grid: Grid, substances: int) -> float:
+    """The statistic whose `log_p` is log(pfa)."""
+    return _threshold(math.log(pfa) - math.log(LOOKS_PER_HYPOTHESIS * len(grid.kelvin) * substances), len(grid.lines))
+
+
+@lru_cache(maxsize=256)
+def _threshold(log_sf: float, pairs: int) -> float:
+    low, high = 0.0, STATISTIC_MAX
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if log_sf_ratio(middle, pairs, FLOOR_DOF) > log_sf else (low, middle)
+    return high
+
+
+def _statistics(scene: Scene, grid: Grid, column: int) -> NDArray[np.float64]:
+    """One line's statistic at every hypothesis and width, [hypothesis, width]; 0 outside the bands."""
+    found = np.zeros((len(grid.kelvin), len(WIDTH_FACTORS)))
+    for b in np.unique(grid.band[:, column]):
+        if b >= 0:
+            rows = grid.band[:, column] == b
+            response = scene.response(int(b), grid.lines[column].decay)
+            found[rows] = response.statistic[:, grid.cell[rows, column]].T
+    return found
+
+
+def _line(scene: Scene, grid: Grid, at: int, width: int, column: int) -> LineFit:
+    band, cell, placed = int(grid.band[at, column]), int(grid.cell[at, column]), grid.lines[column]
+    if band < 0:
+        return LineFit(-1, 0, 0j, math.inf, 0.0, 0.0)
+    plan = scene.beams[band].plan
+    response = scene.response(band, placed.decay)
+    information = float(response.information[width, cell])
+    offset_hz = (cell / response.information.shape[1] - 0.5) * plan.rate_hz
+    expected = ft_per_kg(placed, plan, scene.dwell_s, scene.standoff_m, float(grid.kelvin[at]))
+    return LineFit(band, cell, complex(response.amplitude[width, cell]), 1.0 / math.sqrt(2.0 * information),
+                   float(response.statistic[width, cell]), expected * float(excited(np.array(offset_hz))))
+
+
+def _consistent(lines: tuple[LineFit, ...]) -> bool:
+    """False when the strongest line predicts another that is not there: then it is somebody else's line."""
+    strongest = max(lines, key=lambda line: line.z)
+    if strongest.expected_ft_per_kg <= 0.0:
+        return False
+    mass_kg = abs(strongest.amplitude) / strongest.expected_ft_per_kg
+    return all(abs(line.amplitude) + BOUND_U * line.u_ft > mass_kg * line.expected_ft_per_kg / RATIO_TOLERANCE
+               for line in lines if line.band >= 0)

@@ -1,0 +1,89 @@
+"""How strong a line of a kilogram should be at this standoff, and which mass would have been detected.
+
+Upper bound of the signal: pure, crystalline, a point dipole on the axis. Priors stay priors (calibration.priors).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from calibration.moment import axial_field_ft, composition_of, moment_per_kg
+from calibration.priors import properties
+from calibration.schedule import repetition_s, train_s
+from gateway.detection.chisquare import required_deflection
+from gateway.detection.echo_search import echo_energy
+from gateway.detection.head_array import STANDOFF_M_MIN, steering
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from drivers.sample import BandPlan
+    from gateway.detection.echo_search import Decay, Response
+    from gateway.detection.hypotheses import Grid, Placed
+
+# Assumed refocusing pulse: it excites sinc(offset * PULSE_S) of a line that lies off the carrier (prior).
+PULSE_S: Final = 40e-6
+# The detection probability a stated limit stands for, and the share of possible temperatures it must hold at.
+LIMIT_PD: Final = 0.95
+LIMIT_TEMPERATURES: Final = 0.9
+
+
+def ft_per_kg(placed: Placed, plan: BandPlan, dwell_s: float, standoff_m: float, kelvin: float) -> float:
+    """Field on the axis at the first pulse of a train, fT for 1 kg, of a line at the carrier."""
+    line = placed.line
+    moment = moment_per_kg(composition_of(line.compound), line.frequency_khz * 1e3, line.nucleus, kelvin)
+    rest_s = max(0.0, repetition_s(plan, dwell_s) - train_s(plan))
+    recovered = -math.expm1(-rest_s / properties(line).t1_s.value)
+    return axial_field_ft(moment, max(standoff_m, STANDOFF_M_MIN)) * recovered
+
+
+def excited(offset_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the signal excited this far from the carrier."""
+    return np.abs(np.sinc(offset_hz * PULSE_S))
+
+
+def limit_kg(grid: Grid, responses: Mapping[tuple[int, Decay], Response], plans: tuple[BandPlan, ...],
+             dwell_s: float, standoff_m: float, threshold: float) -> float:
+    """Mass of the pure substance detected with probability 0.95 over `threshold`, at nine tenths of the grid.
+
+    `threshold` is on the summed statistic of all the grid's lines; infinite where no line could be seen.
+    """
+    per_kg = np.zeros(len(grid.kelvin))
+    for column, placed in enumerate(grid.lines):
+        for b in np.unique(grid.band[:, column]):
+            if b < 0:
+                continue
+            rows = grid.band[:, column] == b
+            cells = grid.cell[rows, column]
+            offset = (cells / responses[b, placed.decay].information.shape[1] - 0.5) * plans[b].rate_hz
+            field = ft_per_kg(placed, plans[b], dwell_s, standoff_m, 298.0) * excited(offset)
+            per_kg[rows] += 2.0 * field**2 * responses[b, placed.decay].information[0, cells]
+    weakest = float(np.quantile(per_kg, 1.0 - LIMIT_TEMPERATURES))
+    return required_deflection(LIMIT_PD, threshold, len(grid.lines)) / math.sqrt(weakest) if weakest else math.inf
+
+
+def deflection_per_kg(grid: Grid, plans: tuple[BandPlan, ...], density_ft: list[float], dwell_s: float,
+                      standoff_m: float, kelvin: float, deviation: float, width_factor: float) -> float:
+    """Deflection d of 1 kg that theory allows: matched filter, white noise of `density_ft` (fT/sqrt(Hz)) per channel.
+
+    d^2 = 2 s^H s / E|w|^2 summed over lines, with E|w|^2 = 2 S^2 rate / (trains echoes) per point of a channel, and
+    the six channels joined on the axis.
+    """
+    gain = float(np.sum(steering(standoff_m) ** 2))
+    total = 0.0
+    for placed in grid.lines:
+        frequency_hz = placed.frequency_hz(kelvin, deviation)
+        b = min(range(len(plans)), key=lambda i: abs(plans[i].carrier_hz - frequency_hz))
+        offset_hz = frequency_hz - plans[b].carrier_hz
+        if abs(offset_hz) >= plans[b].rate_hz / 2.0:
+            continue
+        field = ft_per_kg(placed, plans[b], dwell_s, standoff_m, kelvin) * float(excited(np.array(offset_hz)))
+        averages = plans[b].trains * plans[b].echoes_per_group
+        noise = 2.0 * density_ft[b] ** 2 * plans[b].rate_hz / averages / gain
+        total += 2.0 * field**2 * echo_energy(plans[b], placed.decay, width_factor) / noise
+    return math.sqrt(total)

@@ -1,0 +1,89 @@
+"""Deterministic CBOR out, strict CBOR in (RFC 8949 section 4.2).
+
+What is refused is refused with a place and a rule; no other exception leaves this file.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import NoReturn
+
+import cbor2
+
+# An entry bundle of C2SP tlog-tiles gives an entry's length 16 bits.
+RECORD_BYTES_MAX = 65_535
+# The deepest record (verdict > scores > lines) nests 6 containers; 16 leaves room and keeps the stack small.
+DEPTH_MAX = 16
+# Tags that cbor2 turns into Python objects: dates, big numbers, references, sets, addresses, expressions.
+# No record holds one, so they are refused before anything is built from them.
+BUILT_IN_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+
+
+class RecordRefused(ValueError):
+    """Bytes or values that are no record: `where` is the path to the place, `rule` what was broken."""
+
+    def __init__(self, where: str, rule: str) -> None:
+        super().__init__(f"{where or 'record'}: {rule}")
+        self.where = where
+        self.rule = rule
+
+    def inside(self, step: str) -> RecordRefused:
+        """Return the same refusal seen from one level further out."""
+        joint = "" if not self.where or self.where.startswith("[") else "."
+        return type(self)(f"{step}{joint}{self.where}", self.rule)
+
+
+class NotCbor(RecordRefused):
+    """The bytes are no CBOR, or CBOR that the profile excludes (duplicate keys, indefinite lengths, depth)."""
+
+
+class TrailingBytes(RecordRefused):
+    """Something follows the one item that is allowed."""
+
+
+class RecordTooBig(RecordRefused):
+    """More bytes than a record may have."""
+
+
+class WrongShape(RecordRefused):
+    """Well-formed CBOR, but not what the format asks for at this place."""
+
+
+def encode(item: object) -> bytes:
+    """Return the deterministic encoding. Map keys must all be non-negative integers.
+
+    With such keys the length-first order of cbor2 and the bytewise order of RFC 8949 are the same.
+    """
+    return cbor2.dumps(item, canonical=True)
+
+
+def decode(data: bytes) -> object:
+    """Return the one item in `data`.
+
+    Raises NotCbor, TrailingBytes or RecordTooBig. Lists inside a tag come back as tuples.
+    """
+    if len(data) > RECORD_BYTES_MAX:
+        raise RecordTooBig("", f"{len(data)} bytes: at most {RECORD_BYTES_MAX} are allowed")
+    stream = io.BytesIO(data)
+    decoder = cbor2.CBORDecoder(
+        stream,
+        semantic_decoders=REFUSE_TAGS,
+        max_depth=DEPTH_MAX,
+        allow_indefinite=False,
+        allow_duplicate_keys=False,
+    )
+    try:
+        item: object = decoder.decode()
+    except cbor2.CBORDecodeError as error:
+        raise NotCbor("", f"near byte {stream.tell()} of {len(data)}: {error}") from error
+    if stream.tell() != len(data):
+        raise TrailingBytes("", f"{len(data) - stream.tell()} bytes follow the item")
+    return item
+
+
+def refuse_tag(_value: object, _immutable: bool) -> NoReturn:  # noqa: FBT001  # how cbor2 calls it
+    """Stop the decoder at a tag that no record holds."""
+    raise cbor2.CBORDecodeError("a tag that the format does not use")
+
+
+REFUSE_TAGS = dict.fromkeys(BUILT_IN_TAGS, refuse_tag)

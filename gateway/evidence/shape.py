@@ -1,0 +1,252 @@
+"""How typed values stand in CBOR: one description serves both directions and checks both.
+
+A map has integer keys that are all known; nothing is defaulted, converted or guessed on the way in.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, Protocol, SupportsFloat, TypeVar
+
+from gateway.evidence.cbor import RecordRefused, WrongShape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+UINT64_MAX = 2**64 - 1
+
+
+class Shape(Protocol):
+    """One kind of place in a record. Both directions raise WrongShape."""
+
+    def pack(self, value: object) -> object:
+        """Return what the CBOR encoder is to be given for `value`."""
+        ...
+
+    def unpack(self, item: object) -> object:
+        """Return the value for what the CBOR decoder gave."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number within limits."""
+
+    least: int = 0
+    most: int = UINT64_MAX
+
+    def pack(self, value: object) -> int:
+        """Take any integer type, numpy's too, but no boolean."""
+        return self.unpack(value if isinstance(value, bool) or not hasattr(value, "__index__")
+                           else operator.index(value))
+
+    def unpack(self, item: object) -> int:
+        """Take an integer within the limits."""
+        if type(item) is not int:
+            raise WrongShape("", f"{kind_of(item)}: must be a whole number")
+        if not self.least <= item <= self.most:
+            raise WrongShape("", f"{item}: must be from {self.least} to {self.most}")
+        return item
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A floating-point number; infinity and NaN are allowed, an integer on the wire is not."""
+
+    def pack(self, value: object) -> float:
+        """Take any number, numpy's too, but no boolean and no text."""
+        if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat):
+            raise WrongShape("", f"{kind_of(value)}: must be a number")
+        return float(value)
+
+    def unpack(self, item: object) -> float:
+        """Take a CBOR float of any width."""
+        if type(item) is not float:
+            raise WrongShape("", f"{kind_of(item)}: must be a floating-point number")
+        return item
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """True or false."""
+
+    def pack(self, value: object) -> bool:
+        """Take a boolean."""
+        return self.unpack(value)
+
+    def unpack(self, item: object) -> bool:
+        """Take a boolean."""
+        if type(item) is not bool:
+            raise WrongShape("", f"{kind_of(item)}: must be true or false")
+        return item
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of a bounded number of bytes in UTF-8."""
+
+    bytes_max: int
+    bytes_min: int = 0
+
+    def pack(self, value: object) -> str:
+        """Take text that UTF-8 can express."""
+        if not isinstance(value, str):
+            raise WrongShape("", f"{kind_of(value)}: must be text")
+        return self.unpack(str(value))
+
+    def unpack(self, item: object) -> str:
+        """Take text within the limits."""
+        if type(item) is not str:
+            raise WrongShape("", f"{kind_of(item)}: must be text")
+        try:
+            size = len(item.encode())
+        except UnicodeEncodeError as error:
+            raise WrongShape("", f"text that UTF-8 cannot express: {error.reason}") from error
+        if not self.bytes_min <= size <= self.bytes_max:
+            raise WrongShape("", f"text of {size} bytes: must be from {self.bytes_min} to {self.bytes_max}")
+        return item
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """Bytes of an exact length, or of a bounded one."""
+
+    size_min: int
+    size_max: int
+
+    def pack(self, value: object) -> bytes:
+        """Take bytes."""
+        return self.unpack(value)
+
+    def unpack(self, item: object) -> bytes:
+        """Take bytes within the limits."""
+        if type(item) is not bytes:
+            raise WrongShape("", f"{kind_of(item)}: must be bytes")
+        if not self.size_min <= len(item) <= self.size_max:
+            raise WrongShape("", f"{len(item)} bytes: must be from {self.size_min} to {self.size_max}")
+        return item
+
+
+class Choice(Generic[E]):
+    """One of an enumeration's members, numbered from 1 in the order given here."""
+
+    def __init__(self, *members: E) -> None:
+        self._members = members
+        self._number = {member: number for number, member in enumerate(members, 1)}
+
+    def pack(self, value: object) -> int:
+        """Take a member and return its number."""
+        for member, number in self._number.items():
+            if value is member:
+                return number
+        raise WrongShape("", f"{value!r}: must be one of {', '.join(self._members)}")
+
+    def unpack(self, item: object) -> E:
+        """Take a number and return its member."""
+        if type(item) is not int or not 1 <= item <= len(self._members):
+            raise WrongShape("", f"{item!r}: must be a number from 1 to {len(self._members)}")
+        return self._members[item - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A list of bounded length, a tuple in the record."""
+
+    each: Shape
+    count_max: int
+
+    def pack(self, value: object) -> list[object]:
+        """Take a tuple."""
+        if type(value) is not tuple:
+            raise WrongShape("", f"{kind_of(value)}: must be a tuple")
+        return self._walk(value, self.each.pack)
+
+    def unpack(self, item: object) -> tuple[object, ...]:
+        """Take a CBOR array."""
+        if not isinstance(item, list):
+            raise WrongShape("", f"{kind_of(item)}: must be a list")
+        return tuple(self._walk(item, self.each.unpack))
+
+    def _walk(self, entries: tuple[object, ...] | list[object], step: Callable[[object], object]) -> list[object]:
+        if len(entries) > self.count_max:
+            raise WrongShape("", f"{len(entries)} entries: at most {self.count_max} are allowed")
+        done: list[object] = []
+        for entry in entries:
+            try:
+                done.append(step(entry))
+            except RecordRefused as refused:
+                raise refused.inside(f"[{len(done)}]") from None
+        return done
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One entry of a map: its key, the attribute it holds, its shape, and whether it may be absent (None)."""
+
+    key: int
+    name: str
+    shape: Shape
+    optional: bool = False
+
+
+class Struct(Generic[T]):
+    """A map with integer keys that stands for one frozen dataclass."""
+
+    def __init__(self, of: type[T], *fields: Field, check: Callable[[T], str] = lambda _value: "") -> None:
+        """Describe `of`; `check` returns what is wrong between its fields, empty where nothing is."""
+        self.of = of
+        self.fields = fields
+        self._by_key = {field.key: field for field in fields}
+        self._check = check
+
+    def pack(self, value: object) -> dict[int, object]:
+        """Take exactly the dataclass, no other and none derived from it."""
+        if type(value) is not self.of:
+            raise WrongShape("", f"{kind_of(value)}: must be a {self.of.__name__}")
+        self._agree(value)
+        item: dict[int, object] = {}
+        for field in self.fields:
+            held = getattr(value, field.name)
+            if held is None and field.optional:
+                continue
+            try:
+                item[field.key] = field.shape.pack(held)
+            except RecordRefused as refused:
+                raise refused.inside(field.name) from None
+        return item
+
+    def unpack(self, item: object) -> T:
+        """Take a map with every required key and no unknown one."""
+        if not isinstance(item, dict):
+            raise WrongShape("", f"{kind_of(item)}: must be a map")
+        for key in item:
+            if type(key) is not int or key not in self._by_key:
+                raise WrongShape("", f"key {key!r} is not known here")
+        held: dict[str, object] = {}
+        for field in self.fields:
+            if field.key in item:
+                try:
+                    held[field.name] = field.shape.unpack(item[field.key])
+                except RecordRefused as refused:
+                    raise refused.inside(field.name) from None
+            elif not field.optional:
+                raise WrongShape(field.name, f"key {field.key} is missing")
+            else:
+                held[field.name] = None
+        value = self.of(**held)
+        self._agree(value)
+        return value
+
+    def _agree(self, value: T) -> None:
+        wrong = self._check(value)
+        if wrong:
+            raise WrongShape("", wrong)
+
+
+def kind_of(item: object) -> str:
+    """Return the name of a value's type, for a message."""
+    return type(item).__name__

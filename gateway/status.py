@@ -1,0 +1,73 @@
+"""What the core says of itself when it is asked. Pure: it looks at the lanes and writes words.
+
+The last datum and the last fault are both kept, with their ages: a fault that is over is still told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.nqr_head import NqrHead
+from gateway import __version__
+from gateway.control import InstrumentStatus, Status
+from gateway.progress import SECOND
+from gateway.words import values
+
+if TYPE_CHECKING:
+    from drivers.sample import Nanoseconds
+    from gateway.acquisition import Acquisition
+    from gateway.assembly import Assembly
+    from gateway.clock import Now
+    from gateway.config_tables import InstrumentTable
+
+
+class StatusDesk:
+    """Knows where to look."""
+
+    def __init__(self, assembly: Assembly, acquisition: Acquisition, started_at: Nanoseconds) -> None:
+        self._assembly = assembly
+        self._acquisition = acquisition
+        self._started_at = started_at
+
+    def line(self) -> str:
+        """Return one line for systemctl status."""
+        lanes = self._assembly.lanes.values()
+        readings, faults = sum(lane.readings for lane in lanes), sum(lane.faults for lane in lanes)
+        return f"{readings} readings, {faults} faults, {self._assembly.journal.size} records"
+
+    def status(self, now: Now, stalled: list[str]) -> Status:
+        """Return everything an operator asks for first."""
+        assembly = self._assembly
+        verdicts = [lane.last_verdict for lane in assembly.lanes.values() if lane.last_verdict]
+        return Status(
+            gateway=assembly.loaded.config.gateway.id,
+            version=__version__,
+            running_s=(now.monotonic_ns - self._started_at) / SECOND,
+            records=assembly.journal.size,
+            stalled=stalled,
+            clock=now.state,
+            key_id=assembly.key.kid.hex(),
+            model_sha256=assembly.judgement.model_sha256.hex(),
+            last_verdict=f"{verdicts[-1].outcome}: {'; '.join(verdicts[-1].reasons)}" if verdicts else "",
+            instruments=[self.instrument(row, now.monotonic_ns) for row in assembly.loaded.config.instrument],
+        )
+
+    def instrument(self, row: InstrumentTable, now: Nanoseconds) -> InstrumentStatus:
+        """Return the state of one instrument."""
+        lane = self._assembly.lanes[row.name]
+        reading, fault, driver = lane.last_reading, lane.last_fault, self._acquisition.drivers[row.name]
+        return InstrumentStatus(
+            name=row.name,
+            driver=row.driver,
+            port=row.port,
+            device=f"{reading.device.make} {reading.device.model} {reading.device.serial}" if reading else "",
+            calibrated=lane.trust is not None and lane.trust.calibrated,
+            calibration=lane.trust.reason if lane.trust else "nothing measured yet",
+            last_value=values(reading) if reading else "",
+            last_value_age_s=(now - reading.seen_at) / SECOND if reading else None,
+            last_fault=f"{fault.kind}: {fault.detail}" if fault else "",
+            last_fault_age_s=(now - fault.seen_at) / SECOND if fault else None,
+            readings=lane.readings,
+            faults=lane.faults,
+            scan_progress=driver.progress if isinstance(driver, NqrHead) else None,
+        )
