@@ -45,7 +45,11 @@ BOUND_U: Final = 1.64
 
 @dataclass(frozen=True, slots=True)
 class LineFit:
-    """One line at the best hypothesis. `band` is -1 where the line lay outside every band, and z is 0."""
+    """One line at the best hypothesis. `band` is -1 where the line lay outside every band, and z is 0.
+
+    `amplitude` and `z` are without what a removed line may have left there; `bound_ft` is how strong the line may
+    be at most, with it.
+    """
 
     band: int
     cell: int
@@ -53,6 +57,7 @@ class LineFit:
     u_ft: float
     z: float
     expected_ft_per_kg: float
+    bound_ft: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,7 @@ def _statistics(scene: Scene, grid: Grid, column: int) -> NDArray[np.float64]:
 def _line(scene: Scene, grid: Grid, at: int, width: int, column: int) -> LineFit:
     band, cell, placed = int(grid.band[at, column]), int(grid.cell[at, column]), grid.lines[column]
     if band < 0:
-        return LineFit(-1, 0, 0j, math.inf, 0.0, 0.0)
+        return LineFit(-1, 0, 0j, math.inf, 0.0, 0.0, math.inf)
     plan = scene.beams[band].plan
     response = scene.response(band, placed.decay)
     information = float(response.information[width, cell])
@@ -192,8 +197,9 @@ def _line(scene: Scene, grid: Grid, at: int, width: int, column: int) -> LineFit
     expected = ft_per_kg(placed, plan, scene.dwell_s, scene.standoff_m, float(grid.kelvin[at]))
     z = float(scene.statistic(band, placed.decay)[width, cell])
     share = math.sqrt(z / max(float(response.statistic[width, cell]), 1e-12))
-    return LineFit(band, cell, complex(response.amplitude[width, cell]) * share, 1.0 / math.sqrt(2.0 * information),
-                   z, expected * float(excited(np.array(offset_hz))))
+    amplitude, u_ft = complex(response.amplitude[width, cell]), 1.0 / math.sqrt(2.0 * information)
+    return LineFit(band, cell, amplitude * share, u_ft, z, expected * float(excited(np.array(offset_hz))),
+                   abs(amplitude) + BOUND_U * u_ft)
 
 
 def _consistent(lines: tuple[LineFit, ...]) -> bool:
@@ -202,5 +208,4 @@ def _consistent(lines: tuple[LineFit, ...]) -> bool:
     if strongest.expected_ft_per_kg <= 0.0:
         return False
     mass_kg = abs(strongest.amplitude) / strongest.expected_ft_per_kg
-    return all(abs(line.amplitude) + BOUND_U * line.u_ft > mass_kg * line.expected_ft_per_kg / RATIO_TOLERANCE
-               for line in lines if line.band >= 0)
+    return all(line.bound_ft > mass_kg * line.expected_ft_per_kg / RATIO_TOLERANCE for line in lines)

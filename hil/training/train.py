@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 SEED_TRAIN: Final = 101
 SEED_CALIBRATION: Final = 202
 SEED_TEST: Final = 303
-SCANS_TRAIN: Final = 12_000
-SCANS_CALIBRATION: Final = 5_000
-SCANS_TEST: Final = 6_000
+SCANS_TRAIN: Final = 9_000
+SCANS_CALIBRATION: Final = 4_000
+SCANS_TEST: Final = 5_000
 PACKAGE: Final = Path(__file__).parents[2] / "gateway" / "models" / "nqr"
 VERSION: Final = "1"
 # int8 answers differ by one step of 1/256 between runtimes, float32 by rounding only.
