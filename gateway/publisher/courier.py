@@ -72,8 +72,6 @@ class Courier:
         self.last_error = ""
         self.hungry = False
 
-    # --- the journal --------------------------------------------------------------------------
-
     def adopt(self, journal: Journal) -> Away | None:
         """Check that this is the journal we know. If it is another, say so and begin at its first record.
 
@@ -89,8 +87,6 @@ class Courier:
         self.origin = origin
         self.ledger.save(self.origin, self.main.mark, self.held.values())
         return None
-
-    # --- the connection -----------------------------------------------------------------------
 
     def attach(self, link: Link, welcome: Welcome) -> None:
         """Take a fresh connection. Raises `BrokerTooNarrow`."""
@@ -127,8 +123,6 @@ class Courier:
     def overdue(self, now: float) -> bool:
         """Say whether the broker has been silent too long about what we sent."""
         return self.window.overdue(now, self.settings.ack_s_max)
-
-    # --- sending ------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Learn that the journal may have grown."""
@@ -238,8 +232,6 @@ class Courier:
         if message_id is not None:
             self.window.note(message_id, expected)
         return message_id
-
-    # --- answers ------------------------------------------------------------------------------
 
     def answer(self, answer: Answer, now: float) -> bool:
         """Take one answer of the broker; say whether it was for a status or a checkpoint."""
