@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("spingate.publisher")
 
-# MQTT 5 section 3.4.2.1: the message itself is at fault, and stays so as long as the broker does.
-FINAL_CODES = frozenset({0x95, 0x99})  # packet too large, payload format invalid
+# MQTT 5 section 3.4.2.1: the message itself is at fault, and stays so as long as the broker does. "Packet too large"
+# (0x95) is none of the codes of an answer: mosquitto 2.0.11 sends it all the same, and paho then ends the connection;
+# a record that does this is found by suspicion.
+FINAL_CODES = frozenset({0x99})        # payload format invalid
 INFLIGHT_BYTES_MAX = 8 * 1024 * 1024   # what a slow broker may make us hold in memory
 READ_COUNT_MAX = 256                   # one reading of the journal; keeps a turn of the loop short
 SENT_MAX = 4096                        # records between the mark and the reading end, settled ones included
