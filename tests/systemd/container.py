@@ -89,8 +89,9 @@ class Container:
         """Run a command inside, to its end, and return it with its output."""
         enter = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
         drop = ["setpriv", f"--bounding-set={self.bounds}", "env", "-i", PATH, "LC_ALL=C"]
+        whole = [*enter, *drop, *words]
         done = subprocess.run(
-            [*enter, *drop, *words], input=text or "", capture_output=True, text=True, timeout=COMMAND_S_MAX, check=False
+            whole, input=text or "", capture_output=True, text=True, timeout=COMMAND_S_MAX, check=False
         )
         if check and done.returncode != 0:
             raise ContainerFailed(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
@@ -100,10 +101,6 @@ class Container:
         """Write a file inside, and the folders above it."""
         self.inside("mkdir", "-p", str(Path(path).parent))
         self.inside("tee", path, text=text)
-
-    def seen_by(self, pid: int, path: str) -> Path:
-        """Return where a file can be looked at from here as the process `pid` (of this side) sees it."""
-        return Path(f"/proc/{pid}/root") / path.lstrip("/")
 
     def shows(self, unit: str, name: str) -> str:
         """Return one property of a unit."""
@@ -166,6 +163,11 @@ class Container:
                 folder.rmdir()
             self.cgroup.rmdir()
         return not self.cgroup.exists()
+
+
+def seen_by(pid: int, path: str) -> Path:
+    """Return where a file can be looked at from here as the process `pid` (of this side) sees it."""
+    return Path(f"/proc/{pid}/root") / path.lstrip("/")
 
 
 def refuse_unable() -> None:

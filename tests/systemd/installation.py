@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "installation.md"
 SOURCE, PYTHON, DEPENDENCIES = "/opt/source", "/opt/python", "/opt/dependencies"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# Every section with commands that are proven here; test_services.py follows them in this order.
+SECTIONS = ("Programs, users, units", "Signing key", "Configuration", "Check", "Start", "See that it works")
 BLOCK = re.compile(r"^```sh( not-proven)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 SEED = 7
@@ -56,8 +58,8 @@ serial = "{OVEN_SERIAL}"
 certificate = "certificates/oven.toml"
 """
 MOSQUITTO = f"user root\nlistener {BROKER_PORT} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\n"
-# The only changes to the shipped units. Watchdog: the product waits 20 s, a test cannot. IPAddressAllow: instruments.conf
-# of an installation whose instruments are at 127.0.0.1.
+# The only changes to the shipped units. WatchdogSec: the product waits 20 s, a test cannot. IPAddressAllow: this is the
+# instruments.conf of an installation whose instruments are at 127.0.0.1.
 QUICK = "[Service]\nWatchdogSec=4\n"
 ALLOWED = "[Service]\nIPAddressAllow=127.0.0.1\n"
 
@@ -137,6 +139,13 @@ def status(container: Container) -> dict[str, Any]:
     """Return what `spingate status --json` says."""
     said = container.inside("/opt/spingate/bin/spingate", "status", "--json", check=False)
     found: dict[str, Any] = json.loads(said.stdout)
+    return found
+
+
+def publisher_backlog(container: Container) -> int:
+    """Return how many records of the journal the publisher has still to publish, as it wrote it down itself."""
+    words = container.inside("cat", "/var/lib/spingate-publish/publisher-status.json").stdout
+    found: int = json.loads(words)["backlog"]
     return found
 
 

@@ -1,6 +1,6 @@
 """Hold one thread of a process still from outside, while all its others run on: what a stuck disk does to a writer.
 
-The process is not asked and has no part in it. ptrace(2): the thread is seized and interrupted, and let go of or reaped.
+The process is not asked and has no part in it: ptrace(2) seizes and interrupts the thread, then frees or reaps it.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.evidence.keys import load_public
-from gateway.evidence.reader import JournalReader
+from gateway.evidence.reader import BATCH_MAX, JournalReader
 from gateway.evidence.verify import verify_file, verify_record
 from tests.systemd import installation
-from tests.systemd.container import Container, until
-from tests.systemd.installation import READY_S_MAX, follow, heard, status
+from tests.systemd.container import Container, seen_by, until
+from tests.systemd.installation import READY_S_MAX, follow, heard, publisher_backlog, status
 from tests.systemd.stopped_thread import StoppedThread, busiest_writer
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def test_a_service_has_no_privilege_and_sees_no_home(box: Container, unit: str) 
     found = process_status(pid)
     assert {int(found[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
     assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2")
-    assert box.seen_by(box.leader, SECRET).exists()
-    assert not box.seen_by(pid, SECRET).exists()
+    assert seen_by(box.leader, SECRET).exists()
+    assert not seen_by(pid, SECRET).exists()
     mounts = Path(f"/proc/{pid}/mounts").read_text()
     assert re.search(r"^\S+ / \S+ ro[, ]", mounts, re.MULTILINE), "its root is not read-only"
 
@@ -117,7 +117,7 @@ def test_a_service_has_no_privilege_and_sees_no_home(box: Container, unit: str) 
 def test_only_the_core_can_read_the_signing_key(box: Container) -> None:
     """The process that talks to the network can neither read the key nor write the journal."""
     key = "/run/credentials/spingate.service/gateway.key"
-    assert box.seen_by(box.leader, key).exists()
+    assert seen_by(box.leader, key).exists()
     as_publisher = ("setpriv", "--reuid=spingate-publish", "--regid=spingate-publish", "--init-groups")
     for refused in (("cat", key), ("cat", "/etc/spingate/gateway.key.cred"), ("tee", "-a", JOURNAL)):
         done = box.inside(*as_publisher, *refused, check=False)
@@ -128,13 +128,14 @@ def test_only_the_core_can_read_the_signing_key(box: Container) -> None:
 
 def test_the_publisher_has_no_device(box: Container) -> None:
     """In the publisher's /dev there is nothing that belongs to an instrument, or to anything else outside."""
-    dev = box.seen_by(box.outside_pid(PUBLISHER), "/dev")
-    devices = {one.name for one in dev.iterdir() if stat.S_ISCHR(one.lstat().st_mode) | stat.S_ISBLK(one.lstat().st_mode)}
+    modes = {one.name: one.lstat().st_mode for one in seen_by(box.outside_pid(PUBLISHER), "/dev").iterdir()}
+    devices = {name for name, mode in modes.items() if stat.S_ISCHR(mode) or stat.S_ISBLK(mode)}
     assert devices <= HARMLESS
+    assert devices, "nothing was seen at all"
 
 
-def test_the_core_can_ask_about_the_clock_and_cannot_set_it(box: Container) -> None:
-    """The sandbox refuses setting the clock and lets asking through, or every certificate would count as invalid."""
+def test_the_core_can_ask_whether_the_clock_is_synchronised(box: Container) -> None:
+    """The sandbox lets adjtimex(2) through; without it no certificate would ever count as valid in service."""
     assert status(box)["core"]["clock"] in {"synchronised", "unsynchronised"}
 
 
@@ -148,9 +149,7 @@ def test_a_hung_writer_thread_is_killed_by_the_watchdog_and_the_service_comes_ba
     log = box.log(CORE)
     assert "no progress: journal" in log, "the loop did not run on"
     assert "Watchdog timeout" in log
-    assert "signal=ABRT" in log.replace("code=dumped, status=6/ABRT", "signal=ABRT").replace(
-        "code=killed, status=6/ABRT", "signal=ABRT"
-    )
+    assert "status=6/ABRT" in log
     assert status(box)["core"]["records"] > committed
 
 
@@ -179,21 +178,22 @@ def test_a_stop_is_clean_and_nothing_heard_or_committed_is_missing(
 ) -> None:
     """After all of that the journal is whole, covered to its last record, and equal to what the subscriber heard."""
     box.inside("systemctl", "stop", CORE)
-    until(lambda: status_of_publisher(box) == 0, "the publisher to carry out the rest", ARRIVAL_S_MAX)
+    until(lambda: publisher_backlog(box) == 0, "the publisher to carry out the rest", ARRIVAL_S_MAX)
     box.inside("systemctl", "stop", PUBLISHER)
     for unit in (CORE, PUBLISHER):
         assert (box.shows(unit, "Result"), box.shows(unit, "ExecMainStatus")) == ("success", "0"), box.log(unit)
-    copy = tmp_path / "journal.db"
-    copy.write_bytes(box.seen_by(box.leader, JOURNAL).read_bytes())
+    copy = copied(box, tmp_path)
     found = verify_file(copy, public)
     assert (found.status, found.uncovered) == ("valid", 0), found
-    with JournalReader(copy, at_rest=True) as reader:
-        kept = [stored.message for stored in reader.records(0)]
-    assert set(heard(box, "/record/")) == set(kept)
+    with JournalReader(copy) as reader:
+        kept = {stored.message for start in range(0, reader.size(), BATCH_MAX) for stored in reader.records(start)}
+    assert set(heard(box, "/record/")) == kept
 
 
-def status_of_publisher(box: Container) -> int:
-    """Return how many records the publisher still has to publish, from what it wrote down."""
-    import json
-
-    return int(json.loads(box.inside("cat", "/var/lib/spingate-publish/publisher-status.json").stdout)["backlog"])
+def copied(box: Container, folder: Path) -> Path:
+    """Copy the journal out; what its write-ahead log still holds is part of it."""
+    for name in ("journal.db", "journal.db-wal"):
+        inside = seen_by(box.leader, f"/var/lib/spingate/{name}")
+        if inside.exists():
+            (folder / name).write_bytes(inside.read_bytes())
+    return folder / "journal.db"
