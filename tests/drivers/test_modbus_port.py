@@ -185,10 +185,10 @@ async def test_a_silent_unit_on_a_shared_bus_costs_its_neighbour_a_bounded_time(
     good, silent = Heard(), Heard()
     where = SerialAddress(str(server.link))
     async with running(where, (1, OvenDriver(POLL_S), good), (2, OvenDriver(1.0), silent)) as beats:
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(4.0)
         gaps = np.diff([sample.seen_at / 1e9 for sample in good.samples])
         assert max(gaps) < answer_seconds(where, LINE) + LATE_S_MAX + 0.2
-        assert len(good.samples) > 8
+        assert len(good.samples) > 12, len(good.samples)
         server.relieve()
         assert await until(lambda: silent.samples, 2.0) < 2.0
     await server.stop()
