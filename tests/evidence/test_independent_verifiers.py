@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from hashlib import sha256
@@ -10,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from gateway.evidence import checkpoint, cose, keys, record
+from gateway.evidence.export import export
+from gateway.evidence.reader import reader_of
 from gateway.evidence.record import Kind
-from tests.evidence.samples import GATEWAY, KEY, draft
+from tests.evidence.samples import GATEWAY, KEY, draft, make_journal
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 RUN_S_MAX = 30
 
 
@@ -71,6 +75,26 @@ def test_openssl_verifies_a_record(tmp_path: Path, public: Path) -> None:
     signed = b"\x84\x6aSignature1" + bytes([0x40 | len(protected)]) + protected + b"\x40" + b"\x59" + size + payload
     assert openssl(signed, signature, public, tmp_path)
     assert not openssl(signed[:-1] + bytes([signed[-1] ^ 1]), signature, public, tmp_path)
+
+
+def test_the_recipe_in_the_documentation_works_as_it_stands(tmp_path: Path) -> None:
+    """Every shell line of docs/record.md is run on an exported proof, and refuses a changed one."""
+    make_journal(tmp_path / "journal.db", 80, checkpoint_each=80)
+    (tmp_path / "gateway.pub.pem").write_bytes(keys.public_pem(KEY.public))
+    proof = tmp_path / "77.tlog-proof"
+    with reader_of(tmp_path / "journal.db") as reader:
+        proof.write_bytes(export(reader, 77))
+    recipes = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "record.md").read_text(), re.DOTALL)
+    assert len(recipes) == 2
+    for recipe in recipes:
+        command = [program("bash"), "-euc", recipe]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=RUN_S_MAX, check=False)
+        assert (done.returncode, done.stdout) == (0, "Signature Verified Successfully\n"), done.stderr
+    good = proof.read_text()
+    for place, recipe in ((good.index("extra ") + 200, recipes[0]), (good.rindex("\n80\n") + 1, recipes[1])):
+        proof.write_text(good[:place] + ("9" if good[place] != "9" else "8") + good[place + 1:])
+        command = [program("bash"), "-euc", recipe]
+        assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=RUN_S_MAX, check=False).returncode
 
 
 def test_openssl_verifies_a_checkpoint(tmp_path: Path, public: Path) -> None:

@@ -25,7 +25,7 @@ from tests.evidence.test_journal_opening import signed
 CHILD = Path(__file__).parent / "writer_child.py"
 ROOT = Path(__file__).parents[2]
 KILLS = 30
-CUTS = 60
+CUTS = 45
 KILL_SEED = 20_261
 CUT_SEED = 20_262
 
@@ -126,7 +126,7 @@ def size_after_opening(path: Path) -> int | None:
 
 @pytest.mark.parametrize("tail", ["cut", "zeros", "noise", "flip"])
 def test_a_log_damaged_at_any_byte_loses_no_commit_before_it(live: Live, tmp_path: Path, tail: str) -> None:
-    """60 seeded places, four kinds of damage: each commit before the place is there, or the loss is an alarm."""
+    """45 seeded places, four kinds of damage: each commit before the place is there, or the loss is an alarm."""
     chance = random.Random(f"{CUT_SEED} {tail}")
     wal = (live.folder / "journal.db-wal").read_bytes()
     refused_before = chance.sample(range(live.covered_at), CUTS // 3)
