@@ -45,7 +45,7 @@ REFUSALS = {
 }
 
 
-class HungUp(OSError):  # noqa: N818  # named for what is wrong
+class HungUp(OSError):
     """The other side ended the line: a read gave nothing although the line was readable."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import __version__, clock, notify
+from gateway.acquisition import check_drivers
 from gateway.drafts import Drafter
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
@@ -78,6 +79,7 @@ class Assembly:
 
 def assemble(loaded: Loaded) -> Assembly:
     """Open everything and journal with what this run measures and decides."""
+    check_drivers(loaded.config.instrument)
     found = places(loaded)
     key = find_key(loaded)
     found.journal.parent.mkdir(mode=0o750, parents=True, exist_ok=True)

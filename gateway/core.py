@@ -17,7 +17,7 @@ from gateway import clock, control
 from gateway.acquisition import Acquisition
 from gateway.notify import Systemd
 from gateway.pipeline import Pipeline, deliver, overdue
-from gateway.progress import SECOND, Progress
+from gateway.progress import Progress
 from gateway.status import StatusDesk
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Core:
         """Note which parts have moved; a part that has nothing to do counts as moving."""
         self.progress.step("journal", self.assembly.writer.last_progress_at)
         for lane in self.assembly.lanes.values():
-            if lane.busy_since is None or lane.busy_since > now - WATCH_S * SECOND:
+            if lane.deciding_since is None:
                 self.progress.step(f"lane {lane.name}", now)
             fault = overdue(lane, now)
             if fault:

@@ -24,11 +24,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every finding as it comes."""
+    from gateway.acquisition import check_drivers
     from gateway.checks import examine
     from gateway.config import load
 
+    loaded = load(arguments.config)
+    check_drivers(loaded.config.instrument)
     findings = []
-    for finding in examine(load(arguments.config)):
+    for finding in examine(loaded):
         findings.append(finding)
         if not arguments.json:
             print(f"{coloured(finding.word)} {finding.subject}: {finding.found}", flush=True)

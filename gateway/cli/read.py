@@ -34,6 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Listen and print."""
+    from gateway.acquisition import check_drivers
     from gateway.config import objection
     from gateway.config_tables import InstrumentTable
 
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = InstrumentTable(
         "read", arguments.instrument, arguments.port, arguments.unit, certificate=arguments.certificate
     )
+    check_drivers([table])
     problem = objection(table, {})
     if problem:
         raise ValueError(problem)

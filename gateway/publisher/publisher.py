@@ -40,7 +40,7 @@ LEDGER_FILE = "publisher.db"
 DOORBELL_FILE = "publisher.sock"
 CONNECTING_S = 0.02     # a connection is made in a thread of its own; look whether it is there
 WAIT_S_MAX = 0.5        # a stop, a keep alive or the watchdog waits no longer for a turn to end
-STATUS_S = 1.0          # how old the status file may be while anything changes
+STATUS_S = 0.5          # how old the status file may be while anything changes
 FAREWELL_S_MAX = 1.0    # a stop waits no longer for the last acknowledgements
 
 
@@ -101,8 +101,6 @@ class Publisher:
         self._deliver(now)
         self._write_status(now)
 
-    # --- waiting ------------------------------------------------------------------------------
-
     def _wait(self) -> bool:
         """Wait for the doorbell, the broker or the next look; say whether it rang."""
         link = None if self.link is None or self.link.connecting else self.link
@@ -120,8 +118,6 @@ class Publisher:
             return 0.0
         longest = CONNECTING_S if self.link is not None and link is None else WAIT_S_MAX
         return min(max(self.poll_at - self.clock(), 0.0), longest)
-
-    # --- the broker ---------------------------------------------------------------------------
 
     def _keep_link(self, now: float) -> None:
         """Connect where it is time to."""
@@ -185,7 +181,7 @@ class Publisher:
             self.link.drop()
         self.link = None
         self.courier.save()
-        self.courier.detach(by_peer=lost.by_peer)
+        self.courier.detach(now, by_peer=lost.by_peer)
         unsupported = lost.unsupported_version
         at_once = self.dialect.lost(welcomed=welcomed, by_peer=lost.by_peer, unsupported=unsupported)
         self.failures += not at_once
@@ -194,8 +190,6 @@ class Publisher:
         self.connect_at = now if at_once else now + wait
         self.courier.last_error = lost.reason
         LOG.warning("%s; connecting again in %.1f s", lost.reason, self.connect_at - now)
-
-    # --- the journal --------------------------------------------------------------------------
 
     def _look(self, now: float) -> None:
         """Open the journal where it is not open, and see whether it grew or was replaced."""
@@ -257,8 +251,6 @@ class Publisher:
             self.checkpoint_sent = note
         return None
 
-    # --- reporting ----------------------------------------------------------------------------
-
     def _write_status(self, now: float, *, stopped: bool = False) -> None:
         if now < self.status_at and not stopped:
             return
@@ -279,7 +271,7 @@ class Publisher:
             cursor=cursor,
             newest=self.newest,
             backlog=max(self.newest - cursor, 0),
-            in_flight=len(courier.expected),
+            in_flight=len(courier.window),
             published=courier.published,
             refused=self.ledger.refused_count(),
             held={kind: lane.reason for kind, lane in courier.held.items()},
@@ -293,7 +285,7 @@ class Publisher:
         if link is not None and self.courier.link is not None:
             self.courier.send_control(status_message("offline", self.topics, "stopped"), self.clock())
             end = self.clock() + FAREWELL_S_MAX
-            while self.link is not None and self.courier.expected and self.clock() < end:
+            while self.link is not None and self.courier.window and self.clock() < end:
                 self.poll_at = end
                 self._wait()
         self.courier.save()

@@ -22,9 +22,9 @@ def test_a_good_text_is_read_and_written_back(text: str, address: SerialAddress 
 
 
 @pytest.mark.parametrize("text", [
-    "", "ttyUSB0", "COM3", "dev/ttyUSB0", "/", "/dev/", "//dev/ttyUSB0", "/dev/tty\n", "/dev/tty\x00", "serial:ttyUSB0",
-    "tcp://host", "tcp://host:0", "tcp://host:65536", "tcp://:7855", "tcp://host:7855/x", "udp://host:7855",
-    "tcp:host:7855", "tcp://a b:1", "tcp://[::1:7855", "tcp://host:-1",
+    "", "ttyUSB0", "COM3", "dev/ttyUSB0", "/", "/dev/", "//dev/ttyUSB0", "/dev/tty\n", "/dev/tty\x00",
+    "serial:ttyUSB0", "tcp://host", "tcp://host:0", "tcp://host:65536", "tcp://:7855", "tcp://host:7855/x",
+    "udp://host:7855",    "tcp:host:7855", "tcp://a b:1", "tcp://[::1:7855", "tcp://host:-1",
 ])
 def test_a_bad_text_is_refused_with_value_and_rule(text: str) -> None:
     """The message is enough to mend the configuration."""

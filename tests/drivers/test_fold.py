@@ -11,6 +11,7 @@ SECOND = 1_000_000_000
 
 
 def kinds(events: list[Event]) -> list[str]:
+    """Return the kinds of the faults among the events."""
     return [event.kind for event in events if isinstance(event, Fault)]
 
 
@@ -23,7 +24,8 @@ def test_the_first_of_each_kind_passes_at_once() -> None:
 def test_what_was_held_back_is_said_with_its_number() -> None:
     """The sum says how many it stands for and what the last was; a single one is passed as it is."""
     fold = FaultFold()
-    fold.take([Fault("a", "1", 0), Fault("a", "2", 0), Fault("a", "3", 5), Fault("b", "1", 0), Fault("b", "2", 6)], 0)
+    fold.take([Fault("a", "1", 0), Fault("a", "2", 0), Fault("a", "3", 5)], 0)
+    fold.take([Fault("b", "1", 0), Fault("b", "2", 6)], 0)
     assert fold.due(SECOND - 1) == []
     assert fold.due(SECOND) == [Fault("a", "2 times in 1.0 s, last: 3", 5), Fault("b", "2", 6)]
 

@@ -1,4 +1,4 @@
-"""A port keeps its line open over every loss, says each one, and never holds up the loop. Real ptys, real sockets."""
+"""A port keeps its line open over every loss, says each one, and never holds up the loop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import random
 import time
 import tty
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 LINE = LineSettings(115_200)
 BYTES_PER_S = 11_520
 BACK_S_MAX = 2.0        # promised for the port; the measured figure is below 1 s
+ALIVE_S_MAX = 1.5       # a beat is due every 0.25 s; the rest is for a machine that is busy with other things
 
 
 @dataclass
@@ -43,17 +45,21 @@ class Heard:
 
     @property
     def kinds(self) -> list[str]:
+        """The kinds of all faults, in order."""
         return [event.kind for event in self.events if isinstance(event, Fault)]
 
     @property
     def samples(self) -> list[Sample]:
+        """All samples, in order."""
         return [event for event in self.events if isinstance(event, Sample)]
 
     @property
     def longest_wait_s(self) -> float:
-        return max(later - sooner for sooner, later in zip(self.beats, self.beats[1:], strict=False))
+        """The longest time without proof of life."""
+        return max(later - sooner for sooner, later in pairwise(self.beats))
 
     def detail(self, kind: str) -> str:
+        """Return the words of the first fault of this kind."""
         return next(e.detail for e in self.events if isinstance(e, Fault) and e.kind == kind)
 
 
@@ -61,9 +67,13 @@ class Heard:
 async def listening(
     port: str, driver: StreamDriver, now: Callable[[], int] = time.monotonic_ns,
 ) -> AsyncIterator[Heard]:
+    """Run a port, and give what it delivers."""
     heard = Heard()
-    running = asyncio.create_task(run_stream(
-        parse_port(port), LINE, driver, heard.events.append, now, lambda: heard.beats.append(time.monotonic())))
+
+    def beat() -> None:
+        heard.beats.append(time.monotonic())
+
+    running = asyncio.create_task(run_stream(parse_port(port), LINE, driver, heard.events.append, now, beat))
     try:
         yield heard
         if running.done():
@@ -76,6 +86,7 @@ async def listening(
 
 @contextlib.asynccontextmanager
 async def wired(wire: Wire) -> AsyncIterator[None]:
+    """Run a wire."""
     wire.replug()
     running = asyncio.create_task(wire.run())
     try:
@@ -116,9 +127,9 @@ async def test_a_magnetometer_is_read_without_a_gap(kind: str, rate_hz: float, t
         await until(lambda: sum(len(sample.values) for sample in heard.samples) >= rate_hz)
     first, last = heard.samples[0], heard.samples[-1]
     assert last.first_row + len(last.values) - first.first_row == sum(len(s.values) for s in heard.samples)
-    assert set(heard.kinds) <= {"undescribed", "bad checksum", "short frame"}    # the line was open in mid-frame
+    assert set(heard.kinds) <= {"undescribed"}
     assert (first.rate_hz, first.device.serial) == (rate_hz, "VMR.R8.SIM")
-    assert heard.longest_wait_s < 0.5
+    assert heard.longest_wait_s < ALIVE_S_MAX
 
 
 @pytest.mark.parametrize(("kind", "away_s"), [("pty", 1.0), ("tcp", 1.0), ("pty", 2.5)])
@@ -138,7 +149,7 @@ async def test_a_pulled_cable_is_said_and_mended_within_two_seconds(
     assert back_s < BACK_S_MAX
     assert [k for k in heard.kinds if k.startswith("port")] == ["port lost", "port missing", "port back"]
     assert "gap" in heard.kinds
-    assert heard.longest_wait_s < 0.5
+    assert heard.longest_wait_s < ALIVE_S_MAX
 
 
 async def test_while_a_device_is_away_the_loop_does_not_spin(tmp_path: Path) -> None:
@@ -218,11 +229,11 @@ async def test_a_port_that_cannot_be_opened_is_said_once(port: str, kind: str, t
         await asyncio.sleep(1.0)
     assert heard.kinds == [kind]
     assert heard.detail(kind).startswith(text)
-    assert heard.longest_wait_s < 0.5
+    assert heard.longest_wait_s < ALIVE_S_MAX
 
 
 async def test_a_silent_device_is_said_once_and_heard_when_it_speaks_again(tmp_path: Path) -> None:
-    """Five seconds, on a clock that runs ten times as fast, without a sample are a fault; the next sample another."""
+    """Five seconds without a sample are a fault, on a clock ten times as fast; the next sample is another."""
     wire, text, driver = magnetometer("tcp", tmp_path)
     stuck = asyncio.create_task(asyncio.sleep(2.0))
     async with listening(text, driver, now=lambda: 10 * time.monotonic_ns()) as heard:
@@ -230,7 +241,7 @@ async def test_a_silent_device_is_said_once_and_heard_when_it_speaks_again(tmp_p
         assert heard.kinds == ["silent"]    # the listener's queue took the connection; nobody serves it
         async with wired(wire):
             await until(lambda: "speaks again" in heard.kinds)
-    assert heard.longest_wait_s < 0.5
+    assert heard.longest_wait_s < ALIVE_S_MAX
 
 
 class Talkative:
@@ -240,9 +251,13 @@ class Talkative:
         """Take note."""
 
     def ask(self, now: int) -> bytes:
+        """Return 3000 bytes, whatever the time."""
+        del now
         return bytes(3000)
 
     def feed(self, chunk: bytes, now: int) -> list[Event]:
+        """Hear nothing."""
+        del chunk, now
         return []
 
 
@@ -256,7 +271,7 @@ async def test_a_device_that_never_reads_blocks_nothing(tmp_path: Path) -> None:
             await asyncio.sleep(0.5)
         assert heard.kinds == ["write dropped"]
         assert "bytes unsent, it does not read" in heard.detail("write dropped")
-        assert heard.longest_wait_s < 0.5
+        assert heard.longest_wait_s < ALIVE_S_MAX
     finally:
         os.close(master)
         os.close(slave)
@@ -281,7 +296,8 @@ class Broken(Talkative):
     """A driver with a mistake of ours in it."""
 
     def feed(self, chunk: bytes, now: int) -> list[Event]:
-        raise ZeroDivisionError(chunk)
+        """Break."""
+        raise ZeroDivisionError(chunk, now)
 
 
 async def test_a_mistake_of_ours_stops_the_task(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""The Twinleaf driver reads what the device described, counts what it could not read, and believes nothing stale."""
+"""The Twinleaf driver reads what the device described, counts what it could not, believes nothing stale."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ BARE = DriverOptions(packets=True)
 
 
 def feed_all(driver: TwinleafDriver, chunks: list[bytes]) -> list[Event]:
+    """Return all events of the chunks."""
     return [event for chunk in chunks for event in driver.feed(chunk, 7)]
 
 
@@ -34,18 +36,22 @@ def summary(events: list[Event]) -> list[object]:
 
 
 def faults(events: list[Event]) -> list[Fault]:
+    """Return the faults among the events."""
     return [event for event in events if isinstance(event, Fault)]
 
 
 def samples(events: list[Event]) -> list[Sample]:
+    """Return the samples among the events."""
     return [event for event in events if isinstance(event, Sample)]
 
 
 def told(*records: metadata.Record) -> bytes:
+    """Return the wire bytes that announce the records."""
     return b"".join(slip.frame(tio.pack(metadata.encode_metadata(r, metadata.UPDATE))) for r in records)
 
 
 def rows(first: int, count: int = 1, segment: int = 0, stream: int = 1) -> bytes:
+    """Return the wire bytes of a stream packet of `count` samples."""
     data = np.arange(4 * count, dtype="<f4").tobytes()
     head = first.to_bytes(3, "little") + bytes([segment])
     return slip.frame(tio.pack(tio.Packet(tio.STREAM_0 + stream, head + data)))
@@ -56,12 +62,14 @@ ALL = told(DEVICE, STREAM, SEGMENT, *COLUMNS)
 
 
 def described() -> TwinleafDriver:
+    """Return a driver that knows all it needs."""
     driver = TwinleafDriver(PLAIN)
     assert driver.feed(ALL, 0) == []
     return driver
 
 
 def asked(driver: TwinleafDriver, now: int) -> list[tio.Packet]:
+    """Return the packets that the driver sends now."""
     found = slip.SlipReader().feed(driver.ask(now), now)
     return [tio.unpack(data) for data in found if isinstance(data, bytes)]
 
@@ -116,7 +124,7 @@ def test_noise_never_raises_and_gives_the_same_events_however_it_is_cut(
     rng = random.Random(seed)
     name = "twinleaf_tcp.bin" if options.packets else "twinleaf_serial.bin"
     good = (CAPTURES / name).read_bytes()[:3000]
-    data = good + b"".join(rng.randbytes(rng.randrange(3000)) + good for _ in range(12)) + rng.randbytes(100_000)
+    data = b"".join(good + rng.randbytes(rng.randrange(3000)) for _ in range(13)) + rng.randbytes(100_000)
     whole = summary(feed_all(TwinleafDriver(options), [data]))
     pieces, rest = [], data
     while rest:
@@ -146,7 +154,7 @@ def test_a_heartbeat_is_sent_at_once_and_then_every_tenth_of_a_second() -> None:
     beats = [now for now in range(0, SECOND, SECOND // 40)
              if tio.Packet(tio.HEARTBEAT, b"") in asked(driver, now)]
     assert beats[0] == 0
-    assert max(later - sooner for sooner, later in zip(beats, beats[1:], strict=False)) <= SECOND // 10
+    assert max(later - sooner for sooner, later in pairwise(beats)) <= SECOND // 10
 
 
 def test_metadata_is_asked_for_until_all_of_it_is_known() -> None:
@@ -169,7 +177,8 @@ def test_metadata_is_asked_for_until_all_of_it_is_known() -> None:
 def test_packets_before_the_description_are_counted_and_said() -> None:
     """No packet is read by a guess, and none is lost in silence."""
     driver = TwinleafDriver(PLAIN)
-    assert driver.feed(rows(0) + rows(1) + told(DEVICE, STREAM, SEGMENT) + rows(2) + told(*COLUMNS), 0) == []
+    early = rows(0) + rows(1) + told(DEVICE, STREAM, SEGMENT) + rows(2) + told(*COLUMNS)
+    assert driver.feed(early, 0) == []
     fault, sample = driver.feed(rows(3), 0)
     assert isinstance(fault, Fault)
     assert fault.kind == "undescribed"
@@ -219,13 +228,14 @@ def test_a_sample_number_that_goes_back_voids_the_description() -> None:
 
 
 def test_after_a_reopened_line_the_same_session_counts_what_was_missed() -> None:
-    """Half a packet is void, the description is asked for anew, and the samples missed meanwhile are a gap."""
+    """Half a packet is void, the description is asked for anew, and what was missed meanwhile is a gap."""
     driver = described()
     driver.feed(rows(0) + rows(1)[:9], 0)
     driver.opened(SECOND)
     assert [packet.kind for packet in asked(driver, SECOND)] == [tio.HEARTBEAT, tio.RPC_REQUEST]
     events = driver.feed(ALL + rows(301), SECOND)
-    assert [fault.detail for fault in faults(events)] == ["stream 1: 300 samples lost before 301 of segment 0"]
+    details = [fault.detail for fault in faults(events)]
+    assert details == ["stream 1: 300 samples lost before 301 of segment 0"]
 
 
 def test_every_data_type_is_read_with_its_sign() -> None:

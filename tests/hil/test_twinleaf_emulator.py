@@ -41,11 +41,13 @@ print(json.dumps(said))
 
 
 def device(*, bare: bool = True, rate_hz: float = 100.0, samples_max: int = 1 << 24) -> TwinleafDevice:
+    """Return a fresh device in a steady field."""
     source = steady_field(np.random.default_rng(3))
     return TwinleafDevice(source, bare=bare, rate_hz=rate_hz, samples_max=samples_max)
 
 
 def split(data: bytes) -> list[bytes]:
+    """Return the bare packets one by one."""
     found = []
     while data:
         end = 4 + int.from_bytes(data[2:4], "little")
@@ -64,7 +66,7 @@ def call(to: TwinleafDevice, name: str, argument: bytes = b"", now: int = 0) -> 
 
 
 def test_the_golden_records_are_what_the_device_says_of_itself() -> None:
-    """Device and first column byte for byte; stream and segment too, for the defaults are those of the frames."""
+    """Device, stream, segment and column byte for byte, for the defaults are those of the frames."""
     said = split(device().opened(0))
     update = [golden[:5] + b"\x02" + golden[6:] for _record, golden, _wire in RECORDS]
     assert [golden in said for golden in update] == [True] * 4
@@ -92,10 +94,12 @@ def test_metadata_is_told_whole_or_by_record() -> None:
 
 
 @pytest.mark.parametrize(("name", "argument", "code"), [
-    ("no.such", b"", 2), ("dev.name", b"x", 6), ("data.rate", b"\x00", 4), ("data.rate", b"\x00\x00\xc0\x7f", 5),
-    ("data.rate", struct.pack("<f", 5000.0), 17), ("rpc.listinfo", b"\xff\xff", 5), ("rpc.listinfo", b"\x00", 4),
+    ("no.such", b"", 2), ("dev.name", b"x", 6), ("data.rate", b"\x00", 4),
+    ("data.rate", b"\x00\x00\xc0\x7f", 5), ("data.rate", struct.pack("<f", 5000.0), 17),
+    ("rpc.listinfo", b"\xff\xff", 5), ("rpc.listinfo", b"\x00", 4),
     ("rpc.info", b"no.such", 5), ("rpc.id", b"no.such", 5), ("dev.metadata", b"\x01", 4),
-    ("dev.metadata", b"\x04\x01\x09", 5), ("dev.metadata", b"\x02\x02\x00", 5), ("dev.port.rate", b"\x01\0\0\0", 17),
+    ("dev.metadata", b"\x04\x01\x09", 5), ("dev.metadata", b"\x02\x02\x00", 5),
+    ("dev.port.rate", b"\x01\0\0\0", 17),
 ])
 def test_a_wrong_call_is_refused_with_the_protocol_s_code(name: str, argument: bytes, code: int) -> None:
     """Not found 2, wrong size 4, invalid 5, read-only 6, out of range 17."""
@@ -125,7 +129,8 @@ def test_samples_come_at_their_rate_and_in_batches_when_the_line_would_not_carry
     for rate_hz, batch in ((100.0, 1), (480.0, 5)):
         to = device(rate_hz=rate_hz)
         to.poll(0)
-        packets = [p for now in range(0, SECOND + 1, SECOND // 200) for p in split(to.poll(now)) if p[0] == 129]
+        turns = range(0, SECOND + 1, SECOND // 200)
+        packets = [p for now in turns for p in split(to.poll(now)) if p[0] == 129]
         assert len(packets) == rate_hz / batch
         assert [int.from_bytes(p[4:7], "little") for p in packets] == list(range(0, int(rate_hz), batch))
 
@@ -173,6 +178,7 @@ def test_a_host_that_speaks_after_silence_is_greeted() -> None:
 
 
 async def ask_the_vendor(url: str) -> dict[str, Any]:
+    """Return what the vendor's client read, or fail with what it complained of."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CLIENT, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
@@ -186,10 +192,10 @@ async def ask_the_vendor(url: str) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the vendor's client is published for x86-64 alone")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the vendor publishes it for x86-64 alone")
 @pytest.mark.parametrize("kind", ["tcp", "pty"])
 async def test_the_vendor_s_own_client_reads_the_emulated_device(kind: str, tmp_path: Path) -> None:
-    """Metadata, calls (read and write) and samples reach `twinleaf`, over TCP and over a pty at 115200 baud."""
+    """Metadata, calls (read and write) and samples reach it over TCP and over a pty at 115200 baud."""
     end = TcpEnd() if kind == "tcp" else PtyEnd(tmp_path / "ttyTIO")
     wire = Wire(device(bare=kind == "tcp"), end, time.monotonic_ns, 11_520)
     wire.replug()

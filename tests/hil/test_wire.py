@@ -25,13 +25,19 @@ class Chatter:
         self.hosts = 0
 
     def opened(self, now: int) -> bytes:
+        """Greet."""
+        del now
         self.hosts += 1
         return b"hello"
 
     def feed(self, chunk: bytes, now: int) -> bytes:
+        """Repeat."""
+        del now
         return chunk
 
     def poll(self, now: int) -> bytes:
+        """Chatter."""
+        del now
         return bytes(self.size)
 
 
@@ -42,6 +48,7 @@ class Clock:
         self.ns = 0
 
     def __call__(self) -> int:
+        """Return the time told."""
         return self.ns
 
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gateway.clock import boot_id
-from gateway.detection.verdict import LineEvidence, Outcome, SubstanceScore, Verdict
+from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, SubstanceScore, Verdict
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody
 from gateway.evidence.body import AnomalyBody, FaultBody, FaultSource, VerdictBody
@@ -14,7 +14,6 @@ from gateway.evidence.journal import open_journal
 from gateway.evidence.reader import JournalReader
 from gateway.evidence.record import ClockStatus, Draft, Provenance, Stamp
 from gateway.evidence.writer import Writer
-from gateway.detection.verdict import Anomaly
 from gateway.notify import wake
 
 if TYPE_CHECKING:
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 GATEWAY = "bay-7"
 KEY = keys.generate()
 DIGEST = bytes(range(32))
+LINE = LineEvidence("nu+", 5192.0, 5192.1, 9.5, 1.2, 31.5)
 ALARM = Verdict(
     Outcome.ALARM, ("line found at 5192.1 kHz",),
-    (SubstanceScore("RDX", 31.5, 1e-6, 0.99, 296.1, 0.02, True, (LineEvidence("nu+", 5192.0, 5192.1, 9.5, 1.2, 31.5),)),),
-    4, DIGEST, DIGEST,
+    (SubstanceScore("RDX", 31.5, 1e-6, 0.99, 296.1, 0.02, True, (LINE,)),), 4, DIGEST, DIGEST,
 )  # fmt: skip
 
 

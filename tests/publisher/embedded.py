@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
-
-from hil.broker.server import Broker
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from typing import Self
+    from hil.broker.server import Broker
 
 
 class EmbeddedBroker:

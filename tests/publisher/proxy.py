@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import threading
+from typing import Self
 
 
 class Proxy:
@@ -18,7 +19,7 @@ class Proxy:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

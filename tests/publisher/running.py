@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -50,7 +50,7 @@ class RunningPublisher:
     def _beat(self) -> None:
         self.beats += 1
 
-    def __enter__(self) -> RunningPublisher:
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

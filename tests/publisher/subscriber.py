@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -43,7 +43,7 @@ class Subscriber:
     heard: list[Heard] = field(default_factory=list)
     subscribed: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Subscriber:
+    def __enter__(self) -> Self:
         clean = False if self.version == MQTTProtocolVersion.MQTTv311 else None
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, self.name, clean_session=clean, protocol=self.version)
         self.client.reconnect_delay_set(0.05, 0.2)  # type: ignore[arg-type]  # it takes fractions all the same
@@ -71,7 +71,7 @@ class Subscriber:
         hints = dict(getattr(said, "UserProperty", []))
         kind = getattr(said, "ContentType", "")
         self.heard.append(
-            Heard(message.topic, message.payload, message.retain, kind, hints, time.monotonic())
+            Heard(message.topic, bytes(message.payload), message.retain, kind, hints, time.monotonic())
         )
 
     def payloads(self, part: str = "/record/") -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import subprocess
 from typing import TYPE_CHECKING
@@ -39,12 +39,12 @@ def certificate(folder: Path, name: str, issuer: str | None = None) -> None:
         loaded = serialization.load_pem_private_key((folder / f"{issuer}.key").read_bytes(), None)
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         signing = loaded
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     made = (
         x509.CertificateBuilder().subject_name(subject).issuer_name(signer).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1)).add_extension(names, critical=False)
+        .serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1)).add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .sign(signing, hashes.SHA256())
     )  # fmt: skip
@@ -76,7 +76,7 @@ def test_it_connects_with_tls_and_a_client_certificate(authority: Path, core: Co
     ours = {"tls_cert": f"{authority}/bay-7.crt", "tls_key": f"{authority}/bay-7.key"}
 
     def identify(client: mqtt.Client) -> None:
-        client.tls_set(tls["tls_ca"], ours["tls_cert"], ours["tls_key"])
+        client.tls_set(f"{authority}/authority.crt", ours["tls_cert"], ours["tls_key"])
 
     core.faults(200)
     with RunningPublisher(core, authority / "s", quick(broker.port, **tls)) as running:
@@ -85,9 +85,11 @@ def test_it_connects_with_tls_and_a_client_certificate(authority: Path, core: Co
     stranger = {"tls_cert": f"{authority}/stranger.crt", "tls_key": f"{authority}/stranger.key"}
     with RunningPublisher(core, authority / "s", quick(broker.port, **tls, **stranger)) as running:
         assert wait_for(lambda: running.publisher.failures > 1)
-    with Subscriber(broker.port, setup=identify, name="audit") as subscriber:
-        with RunningPublisher(core, authority / "s", quick(broker.port, **tls, **ours)):
-            assert wait_for(lambda: len(subscriber.payloads()) == 200)
+    with (
+        Subscriber(broker.port, setup=identify, name="audit") as subscriber,
+        RunningPublisher(core, authority / "s", quick(broker.port, **tls, **ours)),
+    ):
+        assert wait_for(lambda: len(subscriber.payloads()) == 200)
     broker.stop()
 
 
@@ -144,11 +146,13 @@ def test_it_falls_back_to_mqtt_3_1_1(core: Core, tmp_path: Path) -> None:
 
 def test_a_fixed_version_is_kept_to(core: Core, tmp_path: Path) -> None:
     """Who configures MQTT 5 alone gets no silent downgrade."""
-    with EmbeddedBroker(Broker(versions=frozenset({V311}))) as broker:
-        with RunningPublisher(core, tmp_path / "s", quick(broker.port, protocol="5")) as running:
-            assert wait_for(lambda: running.publisher.failures > 2)
-            assert running.publisher.dialect.version == "5"
-            assert "protocol version" in running.publisher.courier.last_error.lower()
+    with (
+        EmbeddedBroker(Broker(versions=frozenset({V311}))) as broker,
+        RunningPublisher(core, tmp_path / "s", quick(broker.port, protocol="5")) as running,
+    ):
+        assert wait_for(lambda: running.publisher.failures > 2)
+        assert running.publisher.dialect.version == "5"
+        assert "protocol version" in running.publisher.courier.last_error.lower()
 
 
 def test_a_brokers_receive_maximum_is_kept(core: Core, tmp_path: Path) -> None:
@@ -158,5 +162,5 @@ def test_a_brokers_receive_maximum_is_kept(core: Core, tmp_path: Path) -> None:
     with RunningPublisher(core, tmp_path / "s", quick(broker.port)) as running:
         assert wait_for(lambda: running.publisher.courier.link is not None)
         assert wait_for(lambda: running.publisher.courier.published == 500)
-        assert running.publisher.courier.window <= 200
+        assert running.publisher.courier.window.size <= 200
     broker.stop()

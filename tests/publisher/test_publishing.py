@@ -72,14 +72,14 @@ def test_a_late_subscriber_still_gets_the_newest_checkpoint_and_status(
     core.faults(5)
     with RunningPublisher(core, tmp_path / "s", quick(broker.port)) as running:
         assert wait_for(lambda: running.publisher.checkpoint_sent is not None)
-        assert wait_for(lambda: not running.publisher.courier.expected)
+        assert wait_for(lambda: not running.publisher.courier.window)
         with Subscriber(broker.port) as late:
             assert wait_for(lambda: late.payloads("/checkpoint") and late.payloads("/status"))
             note = checkpoint.parse(late.payloads("/checkpoint")[-1])
             assert checkpoint.verify(note, KEY.public).ed25519
             assert json.loads(late.payloads("/status")[-1])["state"] == "online"
     with Subscriber(broker.port, name="later") as later:
-        assert wait_for(lambda: later.payloads("/status"))
+        assert wait_for(lambda: len(later.payloads("/status")) > 0)
         said = json.loads(later.payloads("/status")[-1])
     assert said == {"state": "offline", "gateway": GATEWAY, "reason": "stopped"}
 
@@ -102,7 +102,7 @@ def test_a_ring_at_the_door_is_answered_without_waiting_for_the_poll(
     with Subscriber(broker.port) as subscriber, RunningPublisher(core, tmp_path / "s", settings) as running:
         assert wait_for(lambda: running.publisher.courier.link is not None)
         core.faults(1)
-        assert wait_for(lambda: subscriber.payloads(), 1.0)
+        assert wait_for(lambda: len(subscriber.payloads()) == 1, 1.0)
 
 
 def test_the_poll_finds_what_nobody_rang_for(broker: Mosquitto, core: Core, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_poll_finds_what_nobody_rang_for(broker: Mosquitto, core: Core, tmp_
             assert wait_for(lambda: running.publisher.courier.link is not None)
             core.doorbell = tmp_path / "nobody"
             core.faults(1)
-            assert wait_for(lambda: subscriber.payloads(), 3.0)
+            assert wait_for(lambda: len(subscriber.payloads()) == 1, 3.0)
 
 
 def test_a_restart_sends_nothing_that_was_acknowledged(broker: Mosquitto, core: Core, tmp_path: Path) -> None:
