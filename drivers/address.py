@@ -15,7 +15,7 @@ RULE = 'must be an absolute path below /, "serial:/dev/serial/by-id/...", or "tc
 TCP = re.compile(r"tcp://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
 
 
-class PortTextRefused(ValueError):  # noqa: N818  # named for what is wrong
+class PortTextRefused(ValueError):
     """The text names no port; the message says value and rule."""
 
 

@@ -33,6 +33,7 @@ LINE_ERRORS = (OSError, termios.error)
 
 _BUSY = ("port busy", "another program holds it")
 _REFUSED = ("port refused", "may this user open it (group dialout)?")
+_NO_LINE = ("port refused", "is it a serial line?")
 _MISSING = ("port missing", "is the device plugged in, powered and at this address?")
 
 REFUSALS = {
@@ -40,10 +41,11 @@ REFUSALS = {
     errno.EBUSY: _BUSY,
     errno.EACCES: _REFUSED,
     errno.EPERM: _REFUSED,
+    errno.EISDIR: _NO_LINE,
 }
 
 
-class HungUp(OSError):  # noqa: N818  # named for what is wrong
+class HungUp(OSError):
     """The other side ended the line: a read gave nothing although the line was readable."""
 
 
@@ -91,11 +93,10 @@ class Line:
 
     def close(self) -> None:
         """Close without waiting for unsent bytes: the kernel would wait up to 30 s for a hung device."""
-        try:
-            if isinstance(self._held, serial.Serial):
+        if isinstance(self._held, serial.Serial):
+            with contextlib.suppress(termios.error):    # after a hang-up nothing is left to discard
                 self._held.reset_output_buffer()
-        finally:
-            self._held.close()
+        self._held.close()
 
 
 async def open_line(address: PortAddress, settings: LineSettings) -> Line:
@@ -130,5 +131,5 @@ def refusal(wrong: Exception) -> tuple[str, str]:
         if wrong.errno in REFUSALS:
             return REFUSALS[wrong.errno]
         if isinstance(wrong, serial.SerialException) and wrong.errno is None:
-            return "port refused", "is it a serial line?"
+            return _NO_LINE     # it opened, but takes no line settings
     return _MISSING

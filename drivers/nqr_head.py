@@ -202,7 +202,8 @@ class NqrHead:
     def _scan(self, order: Order, greeting: profile.Greeting) -> Conversation[None]:
         self._run = ScanRun(order, greeting.identity, greeting.boot_id, self._desk, self._poll)
         try:
-            self._desk.events.append((yield from self._run.talk()))
+            capture = yield from self._run.talk()  # before the list is looked up: each answer replaces it
+            self._desk.events.append(capture)
             self._order = self._run = None
         except ScanLost as lost:
             self._lose(order, str(lost), lost.kind)

@@ -39,7 +39,7 @@ OPEN_S_MAX = 0.8            # a connection on one site takes milliseconds; see b
 SILENT_NS = 5_000_000_000
 
 
-class FellSilent(OSError):  # noqa: N818  # named for what is wrong
+class FellSilent(OSError):
     """No sample came for too long; the line is opened anew, for a TCP peer may be gone without a word."""
 
 

@@ -60,9 +60,9 @@ class Sample:
 class BandPlan:
     """What the NQR head is told to do in one band.
 
-    An echo window holds 256 complex points at `rate_hz`, centred on the carrier. Echoes come every
-    `echo_spacing_s`; `echoes_per_group` of them are summed into each of the 8 groups; the whole train
-    is repeated `trains` times and averaged.
+    An echo window holds 256 complex points at `rate_hz`, centred in time on the echo and in frequency on the
+    carrier. Echoes come every `echo_spacing_s`; each of the 8 groups is the mean of `echoes_per_group` of them;
+    the whole train is repeated `trains` times and averaged.
     """
 
     carrier_hz: float

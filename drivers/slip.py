@@ -44,12 +44,14 @@ def frame(packet: bytes) -> bytes:
 class SlipReader:
     """Takes bytes as they come and gives packets, their checksum proved and removed, and faults.
 
+    A reader that starts in the middle of a frame says nothing of its tail, for it was begun before.
     Fault kinds: "bad checksum", "dangling escape", "unknown escape", "short frame", "overlong frame".
     """
 
     def __init__(self) -> None:
         self._part = bytearray()    # what came since the last END; never above WIRE_BYTES_MAX between calls
         self._skipping = False      # true after an overlong frame, until the next END
+        self._joined = False        # before the first END stands the tail of a frame begun before we listened
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[bytes | Fault]:
         """Return what `chunk` completed, in order."""
@@ -58,9 +60,11 @@ class SlipReader:
         for piece in ended:
             self._collect(piece, found, now)
             if self._part:
-                found.append(_packet(bytes(self._part), now))
+                packet = _packet(bytes(self._part), now)
+                if self._joined or not isinstance(packet, Fault):
+                    found.append(packet)
             self._part.clear()
-            self._skipping = False
+            self._skipping, self._joined = False, True
         self._collect(rest, found, now)
         return found
 

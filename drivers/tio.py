@@ -35,7 +35,7 @@ ROUTE_BYTES_MAX = 8
 PACKET_BYTES_MAX = HEADER_BYTES + PAYLOAD_BYTES_MAX + ROUTE_BYTES_MAX
 
 
-class Malformed(ValueError):  # noqa: N818  # named for what is wrong
+class Malformed(ValueError):
     """What a packet holds contradicts the protocol; the driver turns this into a `Fault`."""
 
 

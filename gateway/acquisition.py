@@ -25,6 +25,22 @@ if TYPE_CHECKING:
 PORT_SILENT_S_MAX = 10.0  # a port task turns at least twice a second, whatever its device does
 
 
+class NoSuchDriver(ValueError):
+    """The configuration names a driver that there is none of."""
+
+
+def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
+    """Refuse a driver that is not in the table. Raises NoSuchDriver with key, value and rule.
+
+    It stands here and not in config.py because the publisher reads the configuration too, without any driver.
+    """
+    for number, instrument in enumerate(instruments):
+        if instrument.driver not in DRIVERS:
+            raise NoSuchDriver(
+                f"instrument[{number}].driver = {instrument.driver!r}: must be one of: {', '.join(sorted(DRIVERS))}"
+            )
+
+
 class Acquisition:
     """The drivers of the configured instruments, and the tasks that run them."""
 

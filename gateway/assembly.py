@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import clock, notify
+from gateway import __version__, clock, notify
+from gateway.acquisition import check_drivers
 from gateway.drafts import Drafter
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
@@ -22,7 +23,7 @@ from gateway.evidence.writer import Writer
 from gateway.judgement import Judgement, take_up_model
 from gateway.lanes import open_lane
 from gateway.places import Places, places
-from gateway.software import software_sha256, software_version
+from gateway.software import software_sha256
 
 if TYPE_CHECKING:
     from gateway.config import Loaded
@@ -78,13 +79,14 @@ class Assembly:
 
 def assemble(loaded: Loaded) -> Assembly:
     """Open everything and journal with what this run measures and decides."""
+    check_drivers(loaded.config.instrument)
     found = places(loaded)
     key = find_key(loaded)
     found.journal.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     found.control.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
     readable = loaded.config.journal.group_readable
     journal = open_journal(found.journal, loaded.config.gateway.id, key, group_readable=readable)
-    provenance = Provenance(software_version(), software_sha256(), loaded.sha256)
+    provenance = Provenance(__version__, software_sha256(), loaded.sha256)
     drafter = Drafter(clock.boot_id(), provenance)
     writer = Writer(
         journal,

@@ -61,6 +61,15 @@ class DetectionTable(Table, frozen=True):
     ] = 0.1
 
 
+class ClockTable(Table, frozen=True):
+    """How far the wall clock must be trusted."""
+
+    require_synchronised: Annotated[
+        bool,
+        Meta(description="no certificate counts as valid while nobody disciplines the clock; false: it is believed"),
+    ] = True
+
+
 class ScanTable(Table, frozen=True):
     """When the NQR head scans."""
 
@@ -77,6 +86,9 @@ class InstrumentTable(Table, frozen=True):
     driver: Annotated[Text, Meta(description="which driver: spingate hil --list shows them")]
     port: Annotated[Text, Meta(description="/dev/serial/by-id/..., /dev/serial/by-path/... or tcp://HOST:PORT")]
     unit: Annotated[int, Meta(ge=1, le=247, description="Modbus unit id")] = 1
+    serial: Annotated[
+        str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")
+    ] = ""
     poll_ms: Annotated[int, Meta(ge=5, le=3_600_000, description="time between two polls of a Modbus device")] = 1000
     block_ms: Annotated[int, Meta(ge=10, le=60_000, description="length of one reading of a stream")] = 1000
     certificate: Annotated[str, Meta(description="calibration certificate; empty: its readings are uncalibrated")] = ""
@@ -89,6 +101,7 @@ class Config(Table, frozen=True):
     key: KeyTable = KeyTable()
     journal: JournalTable = JournalTable()
     detection: DetectionTable = DetectionTable()
+    clock: ClockTable = ClockTable()
     scan: ScanTable = ScanTable()
     publisher: PublisherSettings = PublisherSettings()
     instrument: Annotated[tuple[InstrumentTable, ...], Meta(max_length=64)] = ()

@@ -17,7 +17,7 @@ from gateway import clock, control
 from gateway.acquisition import Acquisition
 from gateway.notify import Systemd
 from gateway.pipeline import Pipeline, deliver, overdue
-from gateway.progress import SECOND, Progress
+from gateway.progress import Progress
 from gateway.status import StatusDesk
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Core:
         self.stopping = asyncio.Event()
         self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress)
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
-        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement)
+        believe = not assembly.loaded.config.clock.require_synchronised
+        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
         self.stalled: list[str] = []
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
 
@@ -112,7 +113,7 @@ class Core:
         """Note which parts have moved; a part that has nothing to do counts as moving."""
         self.progress.step("journal", self.assembly.writer.last_progress_at)
         for lane in self.assembly.lanes.values():
-            if lane.busy_since is None or lane.busy_since > now - WATCH_S * SECOND:
+            if lane.deciding_since is None:
                 self.progress.step(f"lane {lane.name}", now)
             fault = overdue(lane, now)
             if fault:

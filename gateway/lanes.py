@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from calibration.certificate import Certificate, CertificateRefused, read_certificate
+from drivers import nqr_head, twinleaf
 from drivers.table import DRIVERS
 from gateway.block import Block
 from gateway.detection.anomaly import EnergyDetector, LaneSettings
 from gateway.evidence.act import CalibrationBody
+from gateway.evidence.layout import DOCUMENT
+from gateway.passing import Passing
 from gateway.pipeline import Lane
 
 if TYPE_CHECKING:
@@ -35,10 +38,14 @@ def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
     """Return the lane of one instrument with its certificate, or with the reason why it has none."""
     certificate, body = take_up(loaded, instrument)
     magnetic = None
-    if DRIVERS[instrument.driver].quantity == "magnetic flux density":
+    if DRIVERS[instrument.driver] is twinleaf.INSTRUMENT:
         settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
         magnetic = EnergyDetector(settings, readings_per_hour=MS_PER_HOUR / instrument.block_ms)
-    lane = Lane(instrument.name, Block(instrument.block_ms / 1000), certificate, magnetic)
+    scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
+    block_s = instrument.block_ms / 1000
+    lane = Lane(
+        instrument.name, Block(block_s), certificate, magnetic, Passing(block_s), instrument.serial, scans=scans
+    )
     return Calibrated(lane, body, certificate.sha256 if certificate else None)
 
 
@@ -52,4 +59,6 @@ def take_up(loaded: Loaded, instrument: InstrumentTable) -> tuple[Certificate | 
     except (CertificateRefused, OSError) as error:
         return None, CalibrationBody(instrument.name, "", accepted=False, reason=str(error))
     text = path.read_text()
+    if len(text.encode()) > DOCUMENT.bytes_max:
+        text = ""  # its digest names it all the same
     return certificate, CalibrationBody(instrument.name, text, accepted=True, reason="")

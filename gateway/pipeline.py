@@ -9,18 +9,21 @@ world takes the same road as what goes right, so that silence is signed too.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from calibration.apply import calibrate, calibrate_scan
 from drivers.sample import Event, Fault, Sample, ScanCapture
+from gateway.evidence.cbor import RecordRefused
+from gateway.evidence.writer import JournalBehind
+from gateway.passing import Moment, Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
     from calibration.certificate import Certificate
-    from calibration.reading import CalibratedScan, Reading
+    from calibration.reading import CalibratedScan, Reading, Trust
     from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
 
 
@@ -50,12 +54,16 @@ class Lane:
     block: Block
     certificate: Certificate | None
     magnetic: EnergyDetector | None
+    passing: Passing
+    serial: str = ""  # from the configuration, for a device that cannot tell its own
+    scans: bool = False  # a head: its certificate is for its scans, not for what it says of itself
     queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
-    busy_since: Nanoseconds | None = None  # when the event in work was taken up
+    deciding_since: Nanoseconds | None = None  # when the scan in work was taken up
     readings: int = 0
     faults: int = 0
     last_reading: Reading | None = None
+    trust: Trust | None = None  # of what the certificate is for
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
 
@@ -73,45 +81,55 @@ class Pipeline:
     submit: Callable[[Draft, bytes | None], Future[int]]
     off_loop: OffLoop
     judge: Callable[[CalibratedScan], Verdict]
+    believe_clock: bool  # whether an undisciplined clock may say that a certificate is valid
 
     async def run(self, lane: Lane) -> None:
-        """Take a lane's events in order until cancelled."""
-        while True:
-            lane.busy_since = None
-            event = await lane.queue.get()
-            lane.busy_since = self.clock().monotonic_ns
-            match event:
-                case Sample():
-                    for block in lane.block.add(event):
-                        await self.measure(lane, block)
-                case ScanCapture():
-                    await self.screen(lane, event)
-                case Fault():
-                    await self.report(lane, event)
+        """Take a lane's events in order until cancelled. A scan is decided beside them, not before them."""
+        async with asyncio.TaskGroup() as decisions:
+            while True:
+                match await lane.queue.get():
+                    case Sample() as sample:
+                        for block in lane.block.add(sample):
+                            await self.measure(lane, block)
+                    case ScanCapture() as capture:
+                        decisions.create_task(self.screen(lane, capture))
+                    case Fault() as fault:
+                        await self.report(lane, fault)
 
     async def measure(self, lane: Lane, block: Sample) -> None:
         """Calibrate a block, journal the reading, and look in it for something ferrous moving past."""
         now = self.clock()
-        reading = calibrate(block, lane.certificate, now.wall_ns / 1e9, clock_trusted=now.state == "synchronised")
+        certificate = None if lane.scans else lane.certificate
+        reading = calibrate(named(block, lane.serial), certificate, now.wall_ns / 1e9, self.trusts(now))
         lane.last_reading = reading
+        lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
-        receipt = self.submit(self.drafter.reading(now, lane.name, reading), block.raw)
+        receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
         anomaly = lane.magnetic.feed(reading) if lane.magnetic else None
-        if anomaly:
-            source = await asyncio.wrap_future(receipt)
-            self.submit(self.drafter.anomaly(self.clock(), lane.name, anomaly, reading, source), None)
+        told = lane.passing.take(Moment(anomaly, reading, receipt) if anomaly else None)
+        if told:
+            source = await asyncio.wrap_future(told.receipt)
+            await self.journal(
+                lane, lambda at: self.drafter.anomaly(at, lane.name, told.anomaly, told.reading, source)
+            )
 
     async def screen(self, lane: Lane, capture: ScanCapture) -> None:
         """Calibrate a scan, journal it, decide, and journal the verdict. The arithmetic leaves the loop free."""
         now = self.clock()
-        trusted = now.state == "synchronised"
-        scan = await self.off_loop(calibrate_scan, capture, lane.certificate, now.wall_ns / 1e9, trusted)
+        lane.deciding_since = now.monotonic_ns
+        wall_s, trusted = now.wall_ns / 1e9, self.trusts(now)
+        scan = await self.off_loop(calibrate_scan, capture, lane.certificate, wall_s, trusted)
         lane.readings += 1
-        receipt = self.submit(self.drafter.scan(self.clock(), lane.name, scan), capture.raw)
+        lane.trust = scan.trust
+        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan), capture.raw)
         verdict = await self.off_loop(self.judge, scan)
         source = await asyncio.wrap_future(receipt)
-        lane.last_verdict = verdict
-        self.submit(self.drafter.verdict(self.clock(), lane.name, verdict, scan, source), None)
+        lane.last_verdict, lane.deciding_since = verdict, None
+        await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, source))
+
+    def trusts(self, now: Now) -> bool:
+        """Tell whether the wall clock is good enough to judge a certificate's validity by."""
+        return self.believe_clock or now.state == "synchronised"
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
@@ -119,7 +137,30 @@ class Pipeline:
             await self.measure(lane, block)
         lane.last_fault = fault
         lane.faults += 1
-        self.submit(self.drafter.instrument_fault(self.clock(), lane.name, fault), None)
+        await self.journal(lane, lambda at: self.drafter.instrument_fault(at, lane.name, fault))
+
+    async def journal(self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | None = None) -> Future[int]:
+        """Queue a record, stamped as it is queued. A full queue makes the lane wait, and lose at its entrance.
+
+        What a device says of itself may be too long for any record: then that is what the record is about.
+        """
+        while True:
+            try:
+                return self.submit(drafted(self.clock()), raw)
+            except JournalBehind:
+                await asyncio.sleep(BEHIND_S)
+            except RecordRefused as refused:
+                now = self.clock()
+                fault = Fault("not recordable", f"what it said does not fit a record: {refused}", now.monotonic_ns)
+                return self.submit(self.drafter.instrument_fault(now, lane.name, fault), None)
+
+
+def named(sample: Sample, serial: str) -> Sample:
+    """Return the sample with the configured serial number, flagged so, where the device tells none itself."""
+    if sample.device.serial or not serial:
+        return sample
+    device = replace(sample.device, serial=serial)
+    return replace(sample, device=device, flags=(*sample.flags, "serial number from the configuration"))
 
 
 def deliver(lane: Lane, event: Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import version
 from pathlib import Path
 
 import calibration
@@ -12,11 +11,6 @@ import gateway
 
 PACKAGES = (calibration, drivers, gateway)  # what a record can depend on; the emulated world is no part of it
 SUFFIXES = {".py", ".toml", ".tflite"}
-
-
-def software_version() -> str:
-    """Return the installed version."""
-    return version("spingate")
 
 
 def software_sha256() -> bytes:

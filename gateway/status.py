@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.nqr_head import NqrHead
+from gateway import __version__
 from gateway.control import InstrumentStatus, Status
 from gateway.progress import SECOND
-from gateway.software import software_version
 from gateway.words import values
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class StatusDesk:
         verdicts = [lane.last_verdict for lane in assembly.lanes.values() if lane.last_verdict]
         return Status(
             gateway=assembly.loaded.config.gateway.id,
-            version=software_version(),
+            version=__version__,
             running_s=(now.monotonic_ns - self._started_at) / SECOND,
             records=assembly.journal.size,
             stalled=stalled,
@@ -61,8 +61,8 @@ class StatusDesk:
             driver=row.driver,
             port=row.port,
             device=f"{reading.device.make} {reading.device.model} {reading.device.serial}" if reading else "",
-            calibrated=reading is not None and reading.trust.calibrated,
-            calibration=reading.trust.reason if reading else "nothing read yet",
+            calibrated=lane.trust is not None and lane.trust.calibrated,
+            calibration=lane.trust.reason if lane.trust else "nothing measured yet",
             last_value=values(reading) if reading else "",
             last_value_age_s=(now - reading.seen_at) / SECOND if reading else None,
             last_fault=f"{fault.kind}: {fault.detail}" if fault else "",

@@ -14,9 +14,52 @@ from gateway.cli.words import add_config, start_log
 if TYPE_CHECKING:
     import argparse
 
+    from gateway.publisher.status import Status
+
+BEAT_S = 0.5  # how often systemd hears of progress at most
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate publish`."""
     parser = subparsers.add_parser("publish", help="the publisher: signed records to the MQTT broker (a service)")
     add_config(parser)
     parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Publish until told to stop."""
+    from gateway.clock import monotonic_ns
+    from gateway.config import load
+    from gateway.notify import Systemd
+    from gateway.places import places
+    from gateway.progress import SECOND
+    from gateway.publisher.publisher import Publisher
+
+    start_log()
+    loaded = load(arguments.config)
+    found = places(loaded)
+    found.publisher_state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    systemd, told = Systemd(), 0
+    publisher = Publisher(
+        loaded.config.publisher, loaded.config.gateway.id, found.journal, found.publisher_state, doorbell=found.wake
+    )
+
+    def beat() -> None:
+        nonlocal told
+        now = monotonic_ns()
+        if now - told > BEAT_S * SECOND:
+            told = now
+            systemd.say("WATCHDOG=1", f"STATUS={line(publisher.status_written)}")
+
+    systemd.say("READY=1")
+    publisher.run(stop, beat)
+    systemd.say("STOPPING=1")
+    return 0
+
+
+def line(status: Status | None) -> str:
+    """Return one line for systemctl status."""
+    return f"{status.state}: {status.published} published, {status.backlog} to go" if status else "starting"

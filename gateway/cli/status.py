@@ -68,8 +68,10 @@ def print_core(core: Status) -> None:
     for stall in core.stalled:
         print(f"     no progress: {stall}")
     for one in core.instruments:
-        scanning = f"  scanning {one.scan_progress:.0%}" if one.scan_progress is not None else ""
-        print(f"{coloured(verdict_of(one))} {one.name} ({one.driver}) on {one.port}: {one.device or 'no answer'}{scanning}")
+        state = one.device or "no answer"
+        if one.scan_progress is not None:
+            state += f", scanning {one.scan_progress:.0%}"
+        print(f"{coloured(verdict_of(one))} {one.name} ({one.driver}) on {one.port}: {state}")
         if one.last_value:
             print(f"     {one.last_value}  {one.last_value_age_s:.1f} s ago")
         if one.calibration:

@@ -120,6 +120,18 @@ class JournalReader:
             row = connection.execute("SELECT sha256, data, idx FROM raw WHERE sha256 = ?", (sha256,)).fetchone()
         return None if row is None else StoredRaw(*row)
 
+    def last_raw(self) -> int:
+        """Return the number of the newest raw data kept, 0 where there are none."""
+        with self._reading() as connection:
+            return int(connection.execute("SELECT coalesce(max(rowid), 0) FROM raw").fetchone()[0])
+
+    def raws(self, after: int, limit: int) -> list[tuple[int, StoredRaw]]:
+        """Return raw data in the order of the records that named them first, each with its own number."""
+        query = "SELECT rowid, sha256, data, idx FROM raw NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        with self._reading() as connection:
+            rows = connection.execute(query, (after, limit)).fetchall()
+        return [(row[0], StoredRaw(*row[1:])) for row in rows]
+
     def leaves(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the stored leaf hashes from index `start` to one before `end`."""
         query = "SELECT leaf FROM record WHERE idx >= ? AND idx < ? ORDER BY idx"
@@ -145,3 +157,20 @@ class JournalReader:
         except sqlite3.DatabaseError as error:
             self.close()
             raise JournalCorrupt(f"{self.path}: {error}") from error
+
+
+def is_at_rest(path: Path) -> bool:
+    """Tell whether a journal has no write-ahead log, so that nobody writes it and all of it is in its one file.
+
+    Such a journal can be read without leaving a trace beside it, from a read-only medium too.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        return log.stat().st_size == 0
+    except FileNotFoundError:
+        return True
+
+
+def reader_of(path: Path) -> JournalReader:
+    """Return a reader for one look at a journal, live or at rest. The publisher, which stays, makes its own."""
+    return JournalReader(path, at_rest=is_at_rest(path))

@@ -10,5 +10,5 @@ def wait_s(failures: int, first_s: float, ceiling_s: float, chance: float) -> fl
 
     A fleet that lost one broker must not come back in one instant, hence the chance.
     """
-    doubled = first_s * 2 ** min(max(failures - 1, 0), DOUBLINGS_MAX)
+    doubled = first_s * float(1 << min(max(failures - 1, 0), DOUBLINGS_MAX))
     return min(doubled, ceiling_s) * (1.0 - 0.25 * chance)

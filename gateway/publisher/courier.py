@@ -1,27 +1,29 @@
 """Carries records from the journal to the broker: all in one lane, a refused kind in a lane of its own.
 
-A record is settled when the broker acknowledged it with a good reason code, or when it is written down as refused.
-Nothing else moves the mark, and the mark is saved before anything more is sent.
+A record is settled when the broker acknowledged it with a good reason code, or when it is written down as
+refused. Nothing else moves the mark, and the mark is saved before anything more is sent.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.publisher.backoff import wait_s
+from gateway.publisher.continuity import digest, what_changed
 from gateway.publisher.lane import Lane, Mark, Sent
-from gateway.publisher.ledger import Ledger, Refused
+from gateway.publisher.ledger import Refused
 from gateway.publisher.message import alert_message, record_message
 from gateway.publisher.source import Away
+from gateway.publisher.suspicion import Suspicion
+from gateway.publisher.window import MESSAGES_A_RECORD_MAX, SIZE_MIN, Expected, Window
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from gateway.publisher.ledger import Ledger
     from gateway.publisher.link import Answer, Link, Welcome
     from gateway.publisher.message import Alert, Message
     from gateway.publisher.settings import PublisherSettings
@@ -30,35 +32,19 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("spingate.publisher")
 
-# MQTT 5 section 3.4.2.1: the message itself is at fault, and will be as long as it and the broker stay as they are.
-FINAL_CODES = frozenset({0x95, 0x99})  # packet too large, payload format invalid
-MESSAGES_A_RECORD_MAX = 2              # the record, and for an alarm its unsigned copy
-CONTROL_MESSAGES_MAX = 2               # status and checkpoint keep their place beside the records
+# MQTT 5 section 3.4.2.1: the message itself is at fault, and stays so as long as the broker does. "Packet too large"
+# (0x95) is none of the codes of an answer: mosquitto 2.0.11 sends it all the same, and paho then ends the connection;
+# a record that does this is found by suspicion.
+FINAL_CODES = frozenset({0x99})        # payload format invalid
 INFLIGHT_BYTES_MAX = 8 * 1024 * 1024   # what a slow broker may make us hold in memory
 READ_COUNT_MAX = 256                   # one reading of the journal; keeps a turn of the loop short
 SENT_MAX = 4096                        # records between the mark and the reading end, settled ones included
-HELD_SHARE = 4                         # a lane that catches up gets a quarter, so that new alarms are not kept waiting
-SUSPECT_TRIES = 2                      # from here on the suspected record travels alone, so that the blame is right
-SUSPECT_TRIES_MAX = 6                  # then it is set aside: about 12 s of reconnecting with the default waits
+HELD_SHARE = 4                         # a lane that catches up gets a quarter: new alarms are not kept waiting
 RETRIES_AT_START_MAX = 1000            # records set aside earlier, tried once more after a start
 
 
 class BrokerTooNarrow(Exception):
     """The broker takes fewer messages at once than one alarm needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A message on its way: since when, and for which lane or earlier refusal; neither for status and checkpoint."""
-
-    since: float
-    lane: Lane | None = None
-    again: Refused | None = None
-
-    @property
-    def control(self) -> bool:
-        """Say whether it is a status or a checkpoint."""
-        return self.lane is None and self.again is None
 
 
 class Courier:
@@ -73,104 +59,72 @@ class Courier:
         chance: random.Random,
     ) -> None:
         """Begin where the ledger says."""
-        self.settings, self.topics, self.ledger, self.describe, self.chance = settings, topics, ledger, describe, chance
+        self.settings, self.topics, self.ledger = settings, topics, ledger
+        self.describe, self.chance = describe, chance
         place = ledger.place()
         self.origin, mark = place or ("", Mark())
         self.main = Lane(None, mark)
         self.held = {kind: Lane(kind, Mark(index), reason=why) for kind, index, why in ledger.held()}
         self.again = deque(ledger.refused(RETRIES_AT_START_MAX))
-        self.expected: dict[int, Expected] = {}
+        self.window = Window()
         self.link: Link | None = None
-        self.window = 0
         self.packet_bytes_max = settings.message_bytes_max
         self.published = 0
-        self.suspect, self.suspect_tries = -1, 0
-        self.last_answer_at = 0.0
+        self.suspicion = Suspicion()
         self.last_error = ""
         self.hungry = False
-
-    # --- the journal -------------------------------------------------------------------------------------------
 
     def adopt(self, journal: Journal) -> Away | None:
         """Check that this is the journal we know. If it is another, say so and begin at its first record.
 
         Never the other way: a wrong guess here repeats records, it does not skip them.
         """
-        origin, last = journal.origin(), journal.last_index()
-        if isinstance(origin, Away):
-            return origin
-        if isinstance(last, Away):
-            return last
-        objection = self._objection(journal, origin, last)
-        if isinstance(objection, Away):
-            return objection
-        if objection:
-            self._report(f"journal replaced: {objection}; publishing it from its first record")
+        origin = journal.origin()
+        changed = origin if isinstance(origin, Away) else what_changed(journal, self.origin, origin, self.main.mark)
+        if isinstance(changed, Away) or isinstance(origin, Away):
+            return changed if isinstance(changed, Away) else None
+        if changed:
+            self._report(f"journal replaced: {changed}; publishing it from its first record")
             self.main, self.held = Lane(None, Mark()), {}
         self.origin = origin
         self.ledger.save(self.origin, self.main.mark, self.held.values())
         return None
 
-    def _objection(self, journal: Journal, origin: str, last: int) -> str | Away:
-        mark = self.main.mark
-        if self.origin not in {"", origin}:
-            return f"its origin is {origin!r}, it was {self.origin!r}"
-        if mark.index < 0:
-            return ""
-        if last < mark.index:
-            return f"it ends at record {last}, but record {mark.index} was already published"
-        there = journal.records_after(mark.index - 1, 1, 1)
-        if isinstance(there, Away):
-            return there
-        if there and there[0].index == mark.index and digest(there[0]) != mark.sha256:
-            return f"record {mark.index} is not the one that was published"
-        return ""
-
-    # --- the connection ----------------------------------------------------------------------------------------
-
     def attach(self, link: Link, welcome: Welcome) -> None:
         """Take a fresh connection. Raises `BrokerTooNarrow`."""
-        self.window = min(self.settings.inflight_max, welcome.inflight_max)
-        if self.window < MESSAGES_A_RECORD_MAX + 1:
-            raise BrokerTooNarrow(f"the broker takes {self.window} messages at once, an alarm needs 3")
+        self.window.size = min(self.settings.inflight_max, welcome.inflight_max)
+        if self.window.size < SIZE_MIN:
+            raise BrokerTooNarrow(f"the broker takes {self.window.size} messages at once: {SIZE_MIN} are needed")
         ours = self.settings.message_bytes_max
         self.packet_bytes_max = min(ours, welcome.packet_bytes_max or ours)
         self.link = link
 
-    def detach(self, *, by_peer: bool) -> None:
+    def detach(self, now: float, *, by_peer: bool) -> None:
         """Let go of a lost connection: what was on its way will be sent again."""
         if self.link is not None and by_peer:
-            self._suspect()
+            self.suspicion.hung_up(next((sent.mark.index for sent in self.main.sent if sent.unacknowledged), None))
         self.link = None
-        if any(expected.again for expected in self.expected.values()):
+        if any(expected.again for expected in self.window.expected.values()):
             self.again.clear()  # do not let an earlier refusal cost one connection after the other
-        self.expected.clear()
-        for lane in [self.main, *self.held.values()]:
+        self.window.expected.clear()
+        for lane in self.held.values():
+            if by_peer and lane.in_flight:
+                self._wait_longer(lane, "the broker hung up on it", now)
+        for lane in (self.main, *self.held.values()):
             lane.rewind()
-
-    def _suspect(self) -> None:
-        """A record that is in flight whenever the broker hangs up may be the reason for it."""
-        first = next((sent.mark.index for sent in self.main.sent if sent.unacknowledged), None)
-        if first is None:
-            return
-        self.suspect_tries = self.suspect_tries + 1 if first == self.suspect else 1
-        self.suspect = first
 
     @property
     def careful(self) -> bool:
         """Say whether a suspected record travels alone now."""
-        return self.suspect_tries >= SUSPECT_TRIES and self.main.mark.index < self.suspect
+        return self.suspicion.travels_alone(self.main.mark.index)
 
     def may_send_control(self) -> bool:
         """Say whether a status or a checkpoint may be sent now."""
-        return self.link is not None and not self.careful and len(self.expected) < self.window
+        return self.link is not None and not self.careful and len(self.window) < self.window.size
 
     def overdue(self, now: float) -> bool:
         """Say whether the broker has been silent too long about what we sent."""
-        oldest = next(iter(self.expected.values()), None)
-        return oldest is not None and now - max(oldest.since, self.last_answer_at) > self.settings.ack_s_max
-
-    # --- sending -----------------------------------------------------------------------------------------------
+        return self.window.overdue(now, self.settings.ack_s_max)
 
     def look(self) -> None:
         """Learn that the journal may have grown."""
@@ -179,7 +133,7 @@ class Courier:
     def fill(self, journal: Journal, now: float) -> Away | None:
         """Send of each lane what there is and fits, one reading of the journal each; `hungry`: go on at once."""
         self.hungry = False
-        lanes = [lane for lane in self.held.values() if now >= lane.retry_at]
+        lanes = [] if self.careful else [lane for lane in self.held.values() if now >= lane.retry_at]
         for lane in (*lanes, self.main):
             away = self._feed(lane, journal, now)
             if away is not None:
@@ -195,16 +149,13 @@ class Courier:
             del self.held[lane.kind]
             self.ledger.save(self.origin, self.main.mark, self.held.values())
 
-    def room(self) -> int:
-        """Count the messages that records may still use of the window."""
-        return self.window - len(self.expected) - min(CONTROL_MESSAGES_MAX, self.window - MESSAGES_A_RECORD_MAX)
-
     def _feed(self, lane: Lane, journal: Journal, now: float) -> Away | None:
         budget = INFLIGHT_BYTES_MAX - sum(sent.byte_count for sent in lane.sent)
         count_max = min(self._room_for(lane), READ_COUNT_MAX)
         if self.link is None or lane.drained or budget < 1 or count_max < 1 or len(lane.sent) >= SENT_MAX:
             return None
-        entries = journal.records_after(lane.read_to, count_max if lane is self.main else READ_COUNT_MAX, budget)
+        at_once = count_max if lane is self.main else READ_COUNT_MAX
+        entries = journal.records_after(lane.read_to, at_once, budget)
         if isinstance(entries, Away):
             return entries
         before = lane.read_to
@@ -219,10 +170,10 @@ class Courier:
 
     def _room_for(self, lane: Lane) -> int:
         """Return how many records this lane may send now; one under suspicion or on trial travels alone."""
-        room = self.room() // MESSAGES_A_RECORD_MAX
+        room = self.window.room() // MESSAGES_A_RECORD_MAX
         if (lane is self.main and self.careful) or lane.refusals > 0:
             return min(room, 0 if lane.in_flight else 1)
-        return room if lane is self.main else min(room, max(1, self.window // HELD_SHARE))
+        return room if lane is self.main else min(room, max(1, self.window.size // HELD_SHARE))
 
     def _check_gap(self, lane: Lane, first: int | None) -> None:
         if lane is self.main and first is not None and first > lane.read_to + 1:
@@ -246,27 +197,29 @@ class Courier:
         """Return what is to be sent of a record in this lane: nothing where it is settled elsewhere."""
         if entry.kind in self.held if lane.kind is None else entry.kind != lane.kind:
             return []
-        if self.suspect == entry.index and self.suspect_tries >= SUSPECT_TRIES_MAX:
-            self._set_aside(entry, sha256, "the broker hangs up whenever it is sent")
+        if self.suspicion.proved(entry.index):
+            why = "the broker hangs up whenever it is sent"
+            self._remember(Refused(entry.index, entry.kind, len(entry.message), sha256, why))
             return []
         message = record_message(entry, sha256, self.topics)
         if message.byte_count > self.packet_bytes_max:
-            self._set_aside(entry, sha256, f"its message of {message.byte_count} bytes is over {self.packet_bytes_max}")
+            size = f"its message of {message.byte_count} bytes is over the limit of {self.packet_bytes_max}"
+            self._remember(Refused(entry.index, entry.kind, len(entry.message), sha256, size))
             return []
         alert = self.describe(entry) if self.settings.alerts else None
         return [message] if alert is None else [message, alert_message(entry, sha256, alert, self.topics)]
 
     def _try_again(self, journal: Journal, now: float) -> Away | None:
         """Send one record that was set aside once more, where it is still there and now fits."""
-        if not self.again or self.link is None or self.room() < 1:
+        if not self.again or self.link is None or self.window.room() < 1:
             return None
         refused = self.again.popleft()
         self.hungry = True
-        entries = journal.records_after(refused.index - 1, 1, 1)
+        entries = journal.records_after(refused.record_index - 1, 1, 1)
         if isinstance(entries, Away):
             self.again.appendleft(refused)
             return entries
-        if entries and entries[0].index == refused.index and digest(entries[0]) == refused.sha256:
+        if entries and entries[0].index == refused.record_index and digest(entries[0]) == refused.sha256:
             message = record_message(entries[0], refused.sha256, self.topics)
             if message.byte_count <= self.packet_bytes_max:
                 self._send(message, Expected(now, again=refused))
@@ -279,19 +232,16 @@ class Courier:
     def _send(self, message: Message, expected: Expected) -> int | None:
         message_id = self.link.send(message) if self.link is not None else None
         if message_id is not None:
-            self.expected[message_id] = expected
+            self.window.note(message_id, expected)
         return message_id
-
-    # --- answers -----------------------------------------------------------------------------------------------
 
     def answer(self, answer: Answer, now: float) -> bool:
         """Take one answer of the broker; say whether it was for a status or a checkpoint."""
-        self.last_answer_at = now
-        expected = self.expected.pop(answer.message_id, None)
+        expected = self.window.answered(answer.message_id, now)
         if expected is None:
             return False
         if expected.again is not None and not answer.refusal:
-            self.ledger.accept(expected.again.index, expected.again.sha256)
+            self.ledger.accept(expected.again.record_index, expected.again.sha256)
         if expected.lane is not None:
             self._settle(expected.lane, answer, now)
         return expected.control
@@ -305,8 +255,8 @@ class Courier:
                 self.published += 1
                 lane.refusals = 0
         elif answer.code in FINAL_CODES:
-            refused = Refused(sent.mark.index, sent.kind, sent.byte_count, sent.mark.sha256, answer.refusal)
-            self._remember(refused)
+            mark = sent.mark
+            self._remember(Refused(mark.index, sent.kind, sent.byte_count, mark.sha256, answer.refusal))
         else:
             self._hold(lane, sent, answer.refusal, now)
 
@@ -317,13 +267,17 @@ class Courier:
             lane = self.held.setdefault(sent.kind, Lane(sent.kind, Mark(sent.mark.index - 1)))
         else:
             lane.rewind()
-        lane.reason, lane.refusals = reason, lane.refusals + 1
-        wait = wait_s(
-            lane.refusals, self.settings.refusal_retry_s_min, self.settings.refusal_retry_s_max, self.chance.random()
-        )
-        lane.retry_at = now + wait
         self.last_error = f"record {sent.mark.index}: the broker refuses kind {sent.kind!r}: {reason}"
+        wait = self._wait_longer(lane, reason, now)
         LOG.warning("%s; trying again in %.1f s", self.last_error, wait)
+
+    def _wait_longer(self, lane: Lane, reason: str, now: float) -> float:
+        """Put off a refused kind, longer each time; return for how long."""
+        lane.reason, lane.refusals = reason, lane.refusals + 1
+        first, ceiling = self.settings.refusal_retry_s_min, self.settings.refusal_retry_s_max
+        wait = wait_s(lane.refusals, first, ceiling, self.chance.random())
+        lane.retry_at = now + wait
+        return wait
 
     def save(self) -> None:
         """Move the marks over what is settled and make that durable."""
@@ -331,20 +285,12 @@ class Courier:
         if any(moved):
             self.ledger.save(self.origin, self.main.mark, self.held.values())
 
-    def _set_aside(self, entry: Entry, sha256: bytes, reason: str) -> None:
-        self._remember(Refused(entry.index, entry.kind, len(entry.message), sha256, reason))
-
     def _remember(self, refused: Refused) -> None:
         self.ledger.refuse(refused)
-        self.last_error = f"record {refused.index} of {refused.byte_count} bytes set aside: {refused.reason}"
+        self.last_error = f"record {refused.record_index} of {refused.byte_count} bytes set aside: {refused.reason}"
         LOG.error(self.last_error)
 
     def _report(self, what: str) -> None:
         LOG.error(what)
         self.last_error = what
         self.ledger.note(what)
-
-
-def digest(entry: Entry) -> bytes:
-    """Return the SHA-256 of the signed bytes."""
-    return hashlib.sha256(entry.message).digest()

@@ -1,9 +1,9 @@
 """The publisher's own memory on disk: how far it came, what is held back, what was refused. Edge.
 
-Saved after the acknowledgement and before anything more is sent, so a restart repeats at most what was in flight.
+Saved after the acknowledgement and before anything more is sent: a restart repeats at most what was in flight.
 SQLite in WAL mode with synchronous=NORMAL: a killed process loses nothing, a power cut at most the last
-moments, and always as one consistent step back (sqlite.org/pragma.html#pragma_synchronous). That is a repetition
-at the broker, never a loss.
+moments, and always as one consistent step back (sqlite.org/pragma.html#pragma_synchronous). That repeats
+records at the broker and never loses one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS incident (number INTEGER PRIMARY KEY AUTOINCREMENT, w
 class Refused(NamedTuple):
     """A record set aside: the journal has it, the broker will not take it."""
 
-    index: int
+    record_index: int
     kind: str
     byte_count: int
     sha256: bytes
@@ -54,7 +54,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises `sqlite3.DatabaseError` where it cannot be used."""
-        self.database = sqlite3.connect(path, isolation_level=None)
+        # Made in one thread and used in another is fine; used by two at once it never is.
+        self.database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.database.execute("PRAGMA journal_mode = WAL")
         self.database.execute("PRAGMA synchronous = NORMAL")
         self.database.executescript(SCHEMA)
@@ -76,29 +77,31 @@ class Ledger:
         """Remember the whole position in one transaction."""
         with closing(self.database.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            cursor.execute("INSERT OR REPLACE INTO place VALUES (1, ?, ?, ?)", (origin, main.index, main.sha256))
+            place = (origin, main.index, main.sha256)
+            cursor.execute("INSERT OR REPLACE INTO place VALUES (1, ?, ?, ?)", place)
             cursor.execute("DELETE FROM held")
-            cursor.executemany(
-                "INSERT INTO held VALUES (?, ?, ?)", [(lane.kind, lane.mark.index, lane.reason) for lane in held]
-            )
+            rows = [(lane.kind, lane.mark.index, lane.reason) for lane in held]
+            cursor.executemany("INSERT INTO held VALUES (?, ?, ?)", rows)
             cursor.execute("COMMIT")
 
     def refuse(self, refused: Refused) -> None:
         """Remember a record that is set aside. Raises `RefusedListFull`."""
         if self.refused_count() >= REFUSED_MAX:
             raise RefusedListFull(
-                f"{REFUSED_MAX} records are set aside: raise message_bytes_max or the broker's limit, then restart"
+                f"{REFUSED_MAX} records are set aside: raise message_bytes_max or the broker's limit, restart"
             )
         self.database.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", refused)
 
     def accept(self, index: int, sha256: bytes) -> None:
         """Forget that a record was set aside: the broker has taken it after all."""
-        self.database.execute("DELETE FROM refused WHERE record_index = ? AND sha256 = ?", (index, sha256))
+        row = (index, sha256)
+        self.database.execute("DELETE FROM refused WHERE record_index = ? AND sha256 = ?", row)
 
     def refused(self, count_max: int) -> list[Refused]:
         """Return up to `count_max` records set aside, the oldest first."""
         rows = self.database.execute(
-            "SELECT record_index, kind, bytes, sha256, reason FROM refused ORDER BY record_index LIMIT ?", (count_max,)
+            "SELECT record_index, kind, bytes, sha256, reason FROM refused ORDER BY record_index LIMIT ?",
+            (count_max,),
         )
         return [Refused(*row) for row in rows]
 
@@ -110,7 +113,8 @@ class Ledger:
         """Keep a sentence about something that an operator must learn of even after a restart."""
         self.database.execute("INSERT INTO incident (what) VALUES (?)", (what,))
         self.database.execute(
-            "DELETE FROM incident WHERE number <= (SELECT max(number) FROM incident) - ?", (INCIDENTS_KEPT_MAX,)
+            "DELETE FROM incident WHERE number <= (SELECT max(number) FROM incident) - ?",
+            (INCIDENTS_KEPT_MAX,),
         )
 
     def incidents(self) -> list[str]:

@@ -1,24 +1,25 @@
 """One MQTT connection to the broker, for as long as it lasts. Edge.
 
-A new client for every connection: nothing is queued in memory across a loss, because the journal is the queue.
-This avoids paho's offline queue, whose messages cannot be asked whether they were published (paho 2.2: RuntimeError).
+A new client for every connection: nothing is queued in memory across a loss, the journal is the queue. That
+avoids paho's offline queue, whose messages cannot be asked whether they were published (2.2: RuntimeError).
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from paho.mqtt.client import Client, MQTTErrorCode
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import ConnectFlags, DisconnectFlags
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags, SocketLike
     from paho.mqtt.reasoncodes import ReasonCode
 
     from gateway.publisher.message import Message
@@ -69,21 +70,31 @@ class Link:
         self.protocol = protocol
         self.events: list[LinkEvent] = []
         self.welcomed = False
+        self.thread = threading.Thread(target=self._connect, name="mqtt-connect", daemon=True)
         self.client = Client(
             CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False,
             clean_session=None if protocol == "5" else True,
         )
         self.client.connect_timeout = settings.connect_s_max
-        self.client.max_inflight_messages = settings.inflight_max + 1  # the publisher keeps its own, tighter count
-        self.client.will_set(will.topic, will.payload, 1, will.retain, self._hints(PacketTypes.WILLMESSAGE, will))
+        self.client.max_inflight_messages = settings.inflight_max + 1  # the courier keeps a tighter count
+        hints = self._hints(PacketTypes.WILLMESSAGE, will)
+        self.client.will_set(will.topic, will.payload, 1, will.retain, hints)
         self._enter_credentials()
         self.client.on_socket_open = set_nodelay
         self.client.on_connect = self._on_connect
         self.client.on_publish = self._on_publish
         self.client.on_disconnect = self._on_disconnect
 
-    def connect(self) -> None:
-        """Open the connection and say hello; the outcome arrives in `events`. Waits up to `connect_s_max`."""
+    @property
+    def connecting(self) -> bool:
+        """Say whether the connection is still being made; until then nothing else may be asked."""
+        return self.thread.is_alive()
+
+    def start(self) -> None:
+        """Open the connection and say hello in a thread: names and handshakes may take longer than a watchdog."""
+        self.thread.start()
+
+    def _connect(self) -> None:
         try:
             self.client.connect(self.settings.broker, self.settings.port, self.settings.keepalive_s)
         except (OSError, ssl.CertificateError) as error:
@@ -152,7 +163,7 @@ class Link:
     def _hints(self, packet: int, message: Message) -> Properties | None:
         if self.protocol != "5":
             return None
-        properties = Properties(packet)
+        properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho left it without types
         properties.ContentType = message.content_type
         if message.properties:
             properties.UserProperty = list(message.properties)
@@ -169,21 +180,24 @@ class Link:
         room = getattr(said, "ReceiveMaximum", RECEIVE_MAXIMUM_DEFAULT)
         self.events.append(Welcome(room, getattr(said, "MaximumPacketSize", None)))
 
-    def _on_publish(self, _client: Client, _data: object, mid: int, code: ReasonCode, _said: Any) -> None:  # noqa: ANN401  # paho's own type
+    def _on_publish(
+        self, _client: Client, _data: object, mid: int, code: ReasonCode, _said: Properties
+    ) -> None:
         refusal = str(code) if code.value >= REFUSALS_FROM else ""
         self.events.append(Answer(mid, code.value, refusal))
 
     def _on_disconnect(
-        self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _said: Properties | None
+        self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _said: Properties | None,
     ) -> None:
         by_broker = flags.is_disconnect_packet_from_server
         reason = f"the broker said goodbye: {code}" if by_broker else f"the connection broke: {code}"
         self.events.append(Lost(reason, by_peer=by_broker or "keep alive" not in str(code).lower()))
 
 
-def set_nodelay(_client: Client, _data: object, line: socket.socket) -> None:
+def set_nodelay(_client: Client, _data: object, line: SocketLike) -> None:
     """Send small packets at once: with Nagle's algorithm an acknowledged exchange stalls for 40 ms."""
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if isinstance(line, socket.socket):
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def read_password(path: Path) -> str:

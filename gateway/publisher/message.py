@@ -1,6 +1,6 @@
 """What goes onto the wire: payload, topic and the unsigned hints beside it. Pure.
 
-The signed bytes are published as they stand in the journal; a subscriber needs nothing but them and a public key.
+The signed bytes are published as they stand in the journal: a subscriber needs them and a public key alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.publisher.topics import COSE_TYPE, EVENT_TYPE, JSON_TYPE, NOTE_TYPE
 if TYPE_CHECKING:
     from gateway.publisher.source import Entry
 
-# MQTT 5 section 3.3: fixed header 5, topic length 2, packet id 2, property length 4, content type 3; the rest room.
+# MQTT 5 section 3.3: fixed header 5, topic length 2, packet id 2, property length 4, content type 3; then room.
 FRAME_BYTES = 32
 PROPERTY_BYTES = 5  # identifier and the two lengths of one user property, section 3.3.2.3.7
 
@@ -50,7 +50,7 @@ class Alert:
 
 
 def event_id(index: int, sha256: bytes) -> str:
-    """Return the CloudEvents id of a record: the same for every repetition, different after a replaced journal."""
+    """Return the CloudEvents id of a record: the same for every repetition, another in another journal."""
     return f"{index}-{sha256[:8].hex()}"
 
 

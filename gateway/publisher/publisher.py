@@ -9,14 +9,15 @@ import logging
 import random
 import select
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.clock import monotonic_ns
+from gateway.publisher.alert import alert_of
 from gateway.publisher.backoff import wait_s
 from gateway.publisher.courier import BrokerTooNarrow, Courier
 from gateway.publisher.dialect import Dialect
 from gateway.publisher.doorbell import Doorbell
+from gateway.publisher.journal import open_journal
 from gateway.publisher.ledger import Ledger
 from gateway.publisher.link import Answer, Link, Lost, Welcome
 from gateway.publisher.message import checkpoint_message, status_message
@@ -29,26 +30,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gateway.publisher.journal import GatewayJournal
     from gateway.publisher.link import LinkEvent
-    from gateway.publisher.message import Alert
     from gateway.publisher.settings import PublisherSettings
-    from gateway.publisher.source import Entry, Journal
 
 LOG = logging.getLogger("spingate.publisher")
 
 LEDGER_FILE = "publisher.db"
 DOORBELL_FILE = "publisher.sock"
-STATUS_S = 1.0          # how old the status file may be while anything changes
+CONNECTING_S = 0.02     # a connection is made in a thread of its own; look whether it is there
+WAIT_S_MAX = 0.5        # a stop, a keep alive or the watchdog waits no longer for a turn to end
+STATUS_S = 0.5          # how old the status file may be while anything changes
 FAREWELL_S_MAX = 1.0    # a stop waits no longer for the last acknowledgements
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """How the journal is read: opening it, the number by which its file is known, and what an alert shows of it."""
-
-    open: Callable[[], Journal | Away]
-    inode: Callable[[], int | None]
-    describe: Callable[[Entry], Alert | None]
 
 
 def now_s() -> float:
@@ -59,36 +52,37 @@ def now_s() -> float:
 class Publisher:
     """Everything that the second process does. `run` returns when it is told to stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the clock and chance are arguments
         self,
         settings: PublisherSettings,
         gateway_id: str,
-        reader: Reader,
+        journal_path: Path,
         state_dir: Path,
+        *,
         doorbell: Path | None = None,
         clock: Callable[[], float] = now_s,
         chance: random.Random | None = None,
     ) -> None:
-        """Open the ledger and the doorbell. Raises `DoorbellTaken`, `BadTopicLevel`, `sqlite3.DatabaseError`."""
-        self.settings, self.reader, self.state_dir, self.clock = settings, reader, state_dir, clock
+        """Open ledger and doorbell. Raises `DoorbellTaken`, `BadTopicLevel`, `sqlite3.DatabaseError`."""
+        self.settings, self.journal_path, self.state_dir, self.clock = settings, journal_path, state_dir, clock
         self.topics = Topics(settings.topic_prefix, level(gateway_id))
         self.chance = chance or random.Random()  # noqa: S311  # spreads reconnects, guards nothing
         self.ledger = Ledger(state_dir / LEDGER_FILE)
-        self.courier = Courier(settings, self.topics, self.ledger, reader.describe, self.chance)
+        self.courier = Courier(settings, self.topics, self.ledger, alert_of, self.chance)
         self.doorbell = Doorbell(doorbell or state_dir / DOORBELL_FILE)
         self.dialect = Dialect(settings.protocol)
-        self.journal: Journal | None = None
+        self.journal: GatewayJournal | None = None
         self.journal_state = "not opened yet"
-        self.journal_inode: int | None = None
         self.newest = -1
         self.link: Link | None = None
         self.link_since = self.connect_at = self.poll_at = self.status_at = 0.0
         self.failures = 0
         self.checkpoint_sent: bytes | None = None
+        self.checkpoint_due = False
         self.status_written: Status | None = None
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Publish until `stop` is set. `beat` is called after every turn; a turn is bounded by the waits above."""
+        """Publish until `stop` is set. `beat` is called after every turn, and every turn has an end."""
         try:
             while not stop.is_set():
                 self.turn()
@@ -97,7 +91,7 @@ class Publisher:
             self._farewell()
 
     def turn(self) -> None:
-        """Do once what is due, waiting at most `poll_ms` for something to be."""
+        """Do once what is due, waiting a moment for something to be."""
         self._keep_link(self.clock())
         rung = self._wait()
         now = self.clock()
@@ -107,22 +101,23 @@ class Publisher:
         self._deliver(now)
         self._write_status(now)
 
-    # --- waiting -----------------------------------------------------------------------------------------------
-
     def _wait(self) -> bool:
         """Wait for the doorbell, the broker or the next look; say whether it rang."""
-        line = self.link.fileno() if self.link else None
-        busy = self.link is not None and (self.link.has_more or (self.courier.hungry and self.journal is not None))
-        wait = 0.0 if busy else min(max(self.poll_at - self.clock(), 0.0), self.settings.poll_ms / 1000)
+        link = None if self.link is None or self.link.connecting else self.link
+        line = None if link is None else link.fileno()
         reads = [self.doorbell.fileno()] + ([] if line is None else [line])
-        writes = [line] if line is not None and self.link is not None and self.link.wants_write else []
-        readable, writable, _ = select.select(reads, writes, [], wait)
-        if self.link is not None:
-            more = self.link.has_more
-            self._events(self.link.turn(readable=more or line in readable, writable=line in writable))
+        writes = [line] if line is not None and link is not None and link.wants_write else []
+        readable, writable, _ = select.select(reads, writes, [], self._wait_s(link))
+        if link is not None:
+            self._events(link.turn(readable=link.has_more or line in readable, writable=line in writable))
         return self.doorbell.fileno() in readable and self.doorbell.rung()
 
-    # --- the broker --------------------------------------------------------------------------------------------
+    def _wait_s(self, link: Link | None) -> float:
+        """Return how long nothing can be due."""
+        if link is not None and (link.has_more or (self.courier.hungry and self.journal is not None)):
+            return 0.0
+        longest = CONNECTING_S if self.link is not None and link is None else WAIT_S_MAX
+        return min(max(self.poll_at - self.clock(), 0.0), longest)
 
     def _keep_link(self, now: float) -> None:
         """Connect where it is time to."""
@@ -136,8 +131,7 @@ class Publisher:
             self._lose(Lost(f"TLS or password file: {error}"))
             return
         self.link_since = now
-        self.link.connect()
-        self._events(self.link.turn(readable=False, writable=False))
+        self.link.start()
 
     def _events(self, events: list[LinkEvent]) -> None:
         now = self.clock()
@@ -147,38 +141,34 @@ class Publisher:
                 return
             if isinstance(event, Welcome):
                 self._enter(event, now)
-            elif self.courier.answer(event, now):
-                self._control_answered(event)
-            else:
-                self.failures = 0
+            elif self.courier.answer(event, now) and event.refusal:
+                self.courier.last_error = f"the broker refuses our status or checkpoint: {event.refusal}"
+                LOG.warning(self.courier.last_error)
+            if isinstance(event, Answer) and not event.refusal:
+                self.failures = 0  # not the welcome: some brokers welcome everybody and then hang up
 
     def _enter(self, welcome: Welcome, now: float) -> None:
-        assert_link = self.link
-        if assert_link is None:
+        if self.link is None:
             return
         try:
-            self.courier.attach(assert_link, welcome)
+            self.courier.attach(self.link, welcome)
         except BrokerTooNarrow as error:
             self._lose(Lost(str(error)))
             return
-        self.checkpoint_sent = None
-        LOG.info("connected to %s:%d with MQTT %s", self.settings.broker, self.settings.port, assert_link.protocol)
+        self.checkpoint_sent, self.checkpoint_due = None, True
+        where = f"{self.settings.broker}:{self.settings.port}"
+        LOG.info("connected to %s with MQTT %s", where, self.link.protocol)
         self.courier.look()
         if self.courier.may_send_control():
             self.courier.send_control(status_message("online", self.topics), now)
-
-    def _control_answered(self, answer: Answer) -> None:
-        if answer.refusal:
-            self.courier.last_error = f"the broker refuses our status or checkpoint: {answer.refusal}"
-            LOG.warning(self.courier.last_error)
-        else:
-            self.failures = 0
 
     def _hear(self, now: float) -> None:
         """Cut a connection that is silent: unwelcomed for too long, or unanswered for too long."""
         if self.link is None:
             return
-        if not self.link.welcomed and now - self.link_since > 2 * self.settings.connect_s_max:
+        if self.link.connecting:
+            self.link_since = now
+        elif not self.link.welcomed and now - self.link_since > self.settings.connect_s_max:
             self._lose(Lost("the broker did not answer our greeting"))
         elif self.courier.overdue(now):
             self._lose(Lost(f"no acknowledgement for {self.settings.ack_s_max:g} s: the link is dead"))
@@ -191,23 +181,19 @@ class Publisher:
             self.link.drop()
         self.link = None
         self.courier.save()
-        self.courier.detach(by_peer=lost.by_peer)
-        at_once = self.dialect.lost(welcomed=welcomed, by_peer=lost.by_peer, unsupported=lost.unsupported_version)
+        self.courier.detach(now, by_peer=lost.by_peer)
+        unsupported = lost.unsupported_version
+        at_once = self.dialect.lost(welcomed=welcomed, by_peer=lost.by_peer, unsupported=unsupported)
         self.failures += not at_once
-        wait = wait_s(
-            self.failures, self.settings.reconnect_s_min, self.settings.reconnect_s_max, self.chance.random()
-        )
+        first, ceiling = self.settings.reconnect_s_min, self.settings.reconnect_s_max
+        wait = wait_s(self.failures, first, ceiling, self.chance.random())
         self.connect_at = now if at_once else now + wait
         self.courier.last_error = lost.reason
         LOG.warning("%s; connecting again in %.1f s", lost.reason, self.connect_at - now)
 
-    # --- the journal -------------------------------------------------------------------------------------------
-
     def _look(self, now: float) -> None:
         """Open the journal where it is not open, and see whether it grew or was replaced."""
         self.poll_at = now + self.settings.poll_ms / 1000
-        if self.journal is not None and self.reader.inode() != self.journal_inode:
-            self._away(Away("the file was replaced"))
         if self.journal is None:
             self._open()
         if self.journal is not None:
@@ -215,21 +201,21 @@ class Publisher:
             if isinstance(newest, Away):
                 self._away(newest)
             else:
-                self.newest = newest
+                self.newest, self.checkpoint_due = newest, True
                 self.courier.look()
 
     def _open(self) -> None:
-        inode = self.reader.inode()
-        journal = self.reader.open()
+        journal = open_journal(self.journal_path)
         if isinstance(journal, Away):
             self._away(journal)
             return
-        self.journal, self.journal_inode = journal, inode
+        self.journal = journal
         away = self.courier.adopt(journal)
         if away is not None:
             self._away(away)
         else:
-            LOG.info("reading the journal of %s behind record %d", self.courier.origin, self.courier.main.mark.index)
+            cursor = self.courier.main.mark.index
+            LOG.info("reading the journal of %s behind record %d", self.courier.origin, cursor)
             self.journal_state = "readable"
 
     def _away(self, away: Away) -> None:
@@ -252,17 +238,18 @@ class Publisher:
         if away is not None:
             self._away(away)
 
-    def _send_checkpoint(self, journal: Journal, now: float) -> Away | None:
+    def _send_checkpoint(self, journal: GatewayJournal, now: float) -> Away | None:
         """Publish a checkpoint newer than the last; what the journal shows is durable already."""
+        if not self.checkpoint_due or not self.courier.may_send_control():
+            return None
         note = journal.newest_checkpoint()
         if isinstance(note, Away):
             return note
-        if note is not None and note != self.checkpoint_sent and self.courier.may_send_control():
+        self.checkpoint_due = False
+        if note is not None and note != self.checkpoint_sent:
             self.courier.send_control(checkpoint_message(note, self.topics), now)
             self.checkpoint_sent = note
         return None
-
-    # --- reporting ---------------------------------------------------------------------------------------------
 
     def _write_status(self, now: float, *, stopped: bool = False) -> None:
         if now < self.status_at and not stopped:
@@ -284,7 +271,7 @@ class Publisher:
             cursor=cursor,
             newest=self.newest,
             backlog=max(self.newest - cursor, 0),
-            in_flight=len(courier.expected),
+            in_flight=len(courier.window),
             published=courier.published,
             refused=self.ledger.refused_count(),
             held={kind: lane.reason for kind, lane in courier.held.items()},
@@ -298,7 +285,7 @@ class Publisher:
         if link is not None and self.courier.link is not None:
             self.courier.send_control(status_message("offline", self.topics, "stopped"), self.clock())
             end = self.clock() + FAREWELL_S_MAX
-            while self.link is not None and self.courier.expected and self.clock() < end:
+            while self.link is not None and self.courier.window and self.clock() < end:
                 self.poll_at = end
                 self._wait()
         self.courier.save()

@@ -45,7 +45,7 @@ class PublisherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     tls_cert: Annotated[Path, Meta(description="PEM file of our client certificate; empty: none")] = ""
     tls_key: Annotated[Path, Meta(description="PEM file of its private key; empty: inside tls_cert")] = ""
     keepalive_s: Annotated[
-        int, Meta(ge=5, le=3600, description="silence after which the broker is asked for a sign of life")
+        int, Meta(ge=2, le=3600, description="silence after which the broker is asked for a sign of life")
     ] = 15
     connect_s_max: Annotated[
         float, Meta(ge=0.5, le=60, description="wait for the connection, and again for the broker's welcome")

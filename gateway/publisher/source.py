@@ -40,12 +40,13 @@ class Journal(Protocol):
         ...
 
     def records_after(self, index: int, count_max: int, bytes_max: int) -> Sequence[Entry] | Away:
-        """Return the committed records behind `index`, in order: one at least if there is one, then no more
-        than `count_max`, and none that begins after `bytes_max` bytes.
+        """Return the committed records behind `index`, in order.
+
+        One at least if there is one, no more than `count_max`, none that begins after `bytes_max` bytes.
         """
         ...
 
-    def newest_checkpoint(self) -> bytes | None | Away:
+    def newest_checkpoint(self) -> bytes | Away | None:
         """Return the newest durable signed checkpoint, as the text that was signed."""
         ...
 

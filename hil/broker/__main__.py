@@ -1,4 +1,7 @@
-"""Run the demo's broker until interrupted: python -m hil.broker [--port N] [--only 3.1.1]. Prints its port first."""
+"""Run the demo's broker until interrupted: python -m hil.broker [--port N] [--only 3.1.1].
+
+The first line it prints is its port; it says nothing else.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,6 @@ async def serve(port: int, versions: frozenset[int]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="a small MQTT broker on 127.0.0.1, for demos")
     parser.add_argument("--port", type=int, default=0, help="0: any free one, printed on the first line")
-    parser.add_argument("--only", choices=sorted(VERSIONS), default="both", help="speak one MQTT version alone")
+    parser.add_argument("--only", choices=sorted(VERSIONS), default="both", help="the MQTT versions to speak")
     arguments = parser.parse_args()
     asyncio.run(serve(arguments.port, VERSIONS[arguments.only]))

@@ -1,4 +1,4 @@
-"""MQTT packets as a broker sees them, 3.1.1 (OASIS 2014) and 5 (OASIS 2019). No I/O and no clock in this file."""
+"""MQTT packets as a broker sees them, 3.1.1 (OASIS 2014) and 5 (OASIS 2019). No I/O and no clock here."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ V311, V5 = 4, 5
 
 # MQTT 5 section 2.2.2.2: how long the value of each property is; the two others carry their own length.
 FIXED_PROPERTIES = {
-    0x01: 1, 0x02: 4, 0x11: 4, 0x13: 2, 0x17: 1, 0x18: 4, 0x19: 1, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1, 0x25: 1,
-    0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1,
+    0x01: 1, 0x02: 4, 0x11: 4, 0x13: 2, 0x17: 1, 0x18: 4, 0x19: 1, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1,
+    0x25: 1, 0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1,
 }
 TEXT_PROPERTIES = {0x03, 0x08, 0x09, 0x12, 0x15, 0x16, 0x1A, 0x1C, 0x1F}
 USER_PROPERTY, SUBSCRIPTION_ID = 0x26, 0x0B
@@ -162,7 +162,8 @@ def parse_will(cursor: Cursor, version: int, flags: int) -> Publication:
     """Read the last will; its delay is not offered, it is sent at once."""
     properties = cursor.properties(version)
     topic, payload = cursor.text(), cursor.binary()
-    return Publication(topic, payload, flags >> 3 & 3, bool(flags & 32), join_properties(properties, WILL_DELAY))
+    travelling = join_properties(properties, WILL_DELAY)
+    return Publication(topic, payload, flags >> 3 & 3, bool(flags & 32), travelling)
 
 
 def parse_publish(flags: int, body: bytes, version: int) -> Publication:

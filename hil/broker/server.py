@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hil.broker.packets import (
     V5,
@@ -77,14 +77,19 @@ class Client:
 class Broker:
     """Accepts clients on a loopback port. Use as an async context; `port` is known inside it."""
 
-    def __init__(self, port: int = 0, versions: frozenset[int] = frozenset({V311, V5})) -> None:
-        """Take the port, 0 for any free one, and the MQTT versions to speak."""
-        self.port, self.versions = port, versions
+    def __init__(
+        self,
+        port: int = 0,
+        versions: frozenset[int] = frozenset({V311, V5}),
+        packet_bytes_max: int = PACKET_BYTES_MAX,
+    ) -> None:
+        """Take the port, 0 for any free one, and what to speak."""
+        self.port, self.versions, self.packet_bytes_max = port, versions, packet_bytes_max
         self.clients: dict[str, Client] = {}
         self.retained: dict[str, Publication] = {}
         self.server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Broker:
+    async def __aenter__(self) -> Self:
         """Begin to listen."""
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self.server.sockets[0].getsockname()[1]
@@ -119,7 +124,7 @@ class Broker:
             writer.close()
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Client | None:
-        kind, _flags, body = await asyncio.wait_for(read_packet(reader), HELLO_S_MAX)
+        kind, _flags, body = await asyncio.wait_for(read_packet(reader, self.packet_bytes_max), HELLO_S_MAX)
         if kind != Kind.CONNECT:
             raise Malformed("the first packet must be CONNECT")
         # The version stands behind the six bytes of the protocol's name; section 3.1.2.2.
@@ -134,14 +139,14 @@ class Broker:
         if before is not None:
             before.writer.close()
         client = self.clients[hello.client_id] = Client(writer, hello)
-        client.send(packet(Kind.CONNACK, connack(hello)))
+        client.send(packet(Kind.CONNACK, connack(hello, self.packet_bytes_max)))
         return client
 
     async def _listen(self, client: Client, reader: asyncio.StreamReader) -> None:
         # MQTT section 3.1.2.10: one and a half times the keep alive without a packet ends the connection.
         silence_s_max = client.hello.keepalive_s * 1.5 or None
         while True:
-            kind, flags, body = await asyncio.wait_for(read_packet(reader), silence_s_max)
+            kind, flags, body = await asyncio.wait_for(read_packet(reader, self.packet_bytes_max), silence_s_max)
             if kind == Kind.DISCONNECT:
                 client.will = client.will if body[:1] == b"\x04" else None  # 0x04: disconnect with the will
                 return
@@ -160,7 +165,8 @@ class Broker:
         elif kind == Kind.UNSUBSCRIBE:
             packet_id, filters = parse_subscribe(body, version, options=False)
             gone = bytes(0 if client.filters.pop(text, None) is not None else 0x11 for text, _ in filters)
-            client.send(packet(Kind.UNSUBACK, packet_id.to_bytes(2, "big") + (b"\0" + gone if version == V5 else b"")))
+            said = b"\0" + gone if version == V5 else b""
+            client.send(packet(Kind.UNSUBACK, packet_id.to_bytes(2, "big") + said))
         elif kind == Kind.PINGREQ:
             client.send(packet(Kind.PINGRESP, b""))
         else:
@@ -168,7 +174,8 @@ class Broker:
 
     def _take(self, client: Client, publication: Publication) -> None:
         """Take one message in, keep it where it is to be retained, and pass it on."""
-        full = publication.retain and len(self.retained) >= RETAINED_MAX and publication.topic not in self.retained
+        new = publication.retain and publication.topic not in self.retained
+        full = new and len(self.retained) >= RETAINED_MAX
         if publication.qos:
             code = (b"\x97" if full else b"") if client.hello.version == V5 else b""
             client.send(packet(Kind.PUBACK, publication.packet_id.to_bytes(2, "big") + code))
@@ -187,10 +194,9 @@ class Broker:
     def _subscribe(self, client: Client, body: bytes) -> None:
         version = client.hello.version
         packet_id, filters = parse_subscribe(body, version, options=True)
-        granted = bytes(min(options & 3, 1) if valid(text) else GRANTED_WITH_ERROR for text, options in filters)
-        client.send(
-            packet(Kind.SUBACK, packet_id.to_bytes(2, "big") + (b"\0" if version == V5 else b"") + granted)
-        )
+        granted = bytes(min(wish & 3, 1) if valid(text) else GRANTED_WITH_ERROR for text, wish in filters)
+        no_properties = b"\0" if version == V5 else b""
+        client.send(packet(Kind.SUBACK, packet_id.to_bytes(2, "big") + no_properties + granted))
         for (text, _), qos in zip(filters, granted, strict=True):
             if qos == GRANTED_WITH_ERROR:
                 continue
@@ -199,7 +205,7 @@ class Broker:
                 client.offer(publication, retain=True)
 
 
-async def read_packet(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
+async def read_packet(reader: asyncio.StreamReader, bytes_max: int) -> tuple[int, int, bytes]:
     """Read one packet: its type, its flags, its body. Raises `Malformed` where it is too large."""
     first = (await reader.readexactly(1))[0]
     length = 0
@@ -208,21 +214,21 @@ async def read_packet(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
         length |= (byte & 127) << shift
         if byte < 128:
             break
-    if length > PACKET_BYTES_MAX:
-        raise Malformed(f"a packet of {length} bytes; at most {PACKET_BYTES_MAX} are taken")
+    if length > bytes_max:
+        raise Malformed(f"a packet of {length} bytes; at most {bytes_max} are taken")
     return first >> 4, first & 15, await reader.readexactly(length)
 
 
-def connack(hello: Hello) -> bytes:
+def connack(hello: Hello, packet_bytes_max: int) -> bytes:
     """Write the body of CONNACK: no session kept, and in MQTT 5 what we take and what we do not offer."""
     if hello.version != V5:
         return b"\x00\x00"
-    limits = (
-        b"\x11\0\0\0\0"                                        # the session ends with the connection
-        + b"\x24\x01"                                          # maximum QoS 1
-        + b"\x27" + PACKET_BYTES_MAX.to_bytes(4, "big")        # maximum packet size
-        + b"\x29\x00\x2a\x00"                                  # no subscription identifiers, no shared subscriptions
-    )
+    limits = b"".join((
+        b"\x11\0\0\0\0",                                # the session ends with the connection
+        b"\x24\x01",                                    # maximum QoS 1
+        b"\x27", packet_bytes_max.to_bytes(4, "big"),   # maximum packet size
+        b"\x29\x00\x2a\x00",                            # no subscription identifiers, nothing shared
+    ))
     name = hello.client_id.encode()
     limits += b"\x12" + len(name).to_bytes(2, "big") + name
     return b"\x00\x00" + bytes([len(limits)]) + limits

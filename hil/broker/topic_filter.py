@@ -7,8 +7,8 @@ def valid(text: str) -> bool:
     """Say whether a filter is well formed: + fills a level, # fills the last one."""
     levels = text.split("/")
     plus = all(level == "+" or "+" not in level for level in levels)
-    hash_last = all("#" not in level for level in levels[:-1]) and (levels[-1] == "#" or "#" not in levels[-1])
-    return bool(text) and plus and hash_last
+    hash_last = not any("#" in level for level in levels[:-1]) and levels[-1].strip("#") in {"", levels[-1]}
+    return bool(text) and plus and hash_last and levels[-1].count("#") < 2
 
 
 def matches(text: str, topic: str) -> bool:

@@ -28,7 +28,7 @@ U32_BOTH = 0x8340
 F32_BOTH = 0x8342
 
 
-class CallRefused(Exception):  # noqa: N818  # named for what is wrong
+class CallRefused(Exception):
     """The host asked for something that cannot be; `code` is the protocol's."""
 
     def __init__(self, code: int) -> None:

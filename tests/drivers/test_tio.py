@@ -31,6 +31,7 @@ CODECS: dict[str, tuple[Callable[[Any], Packet], Callable[[bytes], Any]]] = {
 
 
 def unframed(wire: bytes) -> Packet:
+    """Return the one packet of a wire."""
     (data,) = SlipReader().feed(wire, 0)
     assert isinstance(data, bytes)
     return tio.unpack(data)
@@ -130,6 +131,7 @@ def test_a_packet_too_big_to_send_is_our_mistake() -> None:
 
 
 def feed_all(chunks: list[bytes]) -> list[bytes | Fault]:
+    """Return what a fresh reader finds."""
     reader = tio.PacketReader()
     return [found for chunk in chunks for found in reader.feed(chunk, 7)]
 
@@ -144,11 +146,11 @@ def test_bare_packets_are_split_by_their_headers() -> None:
     assert feed_all([data[i:i + 1] for i in range(len(data))]) == BARE
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_noise_among_bare_packets_gives_the_same_events_at_every_cut(seed: int) -> None:
     """Losing and finding the step does not depend on how the bytes arrived."""
     rng = random.Random(seed)
-    data = BARE[0] + rng.randbytes(900) + b"".join(BARE) * 4 + rng.randbytes(700) + b"".join(BARE) * 3
+    data = BARE[0] + rng.randbytes(500) + b"".join(BARE) * 2 + rng.randbytes(400) + b"".join(BARE) * 2
     whole = feed_all([data])
     assert feed_all([data[i:i + 1] for i in range(len(data))]) == whole
     for cut in range(len(data) + 1):

@@ -1,4 +1,4 @@
-"""Golden TIO frames, built with or accepted by the vendor's own software; those marked were computed from the layout.
+"""Golden TIO frames, built with or accepted by the vendor's own software; those marked were computed.
 
 A golden frame never changes together with the code that reads it.
 """
@@ -26,8 +26,8 @@ WIRES = {name: bytes.fromhex(text) for name, text in {
     "columns request":
         "c0 02 00 16 00 af 1e 0c 80 64 65 76 2e 6d 65 74 61 64 61 74 61 04 01 00 04 01 01 6e fe bb fa c0",
     "metadata reply":
-        "c0 03 00 30 00 af 1e 01 1c 09 03 cd ab 34 12 0a 06 01 56 4d 52 56 4d 52 2e 52 38 2e 53 49 4d 61 62 63 31"
-        "32 33 02 0e 09 01 04 01 10 00 64 00 05 66 69 65 6c 64 03 22 70 97 c0",
+        "c0 03 00 30 00 af 1e 01 1c 09 03 cd ab 34 12 0a 06 01 56 4d 52 56 4d 52 2e 52 38 2e 53 49 4d"
+        "61 62 63 31 32 33 02 0e 09 01 04 01 10 00 64 00 05 66 69 65 6c 64 03 22 70 97 c0",
     "setting": "c0 0c 00 0e 00 08 00 72 70 63 2e 68 61 73 68 78 56 34 12 72 12 9b aa c0",
     "log": "c0 01 00 0a 00 00 00 00 00 03 72 65 61 64 79 cc 70 a0 ce c0",
 }.items()}
@@ -40,11 +40,11 @@ COLUMN = metadata.Column(1, 0, 0x42, "vector.x", "nT", "Field X")
 # Record, packet, wire; the wire forms are computed.
 RECORDS = [(record, bytes.fromhex(packet), bytes.fromhex("c0" + packet + check + "c0"))
            for record, packet, check in (
-    (DEVICE, "0b 00 1e 00 01 01 09 03 cd ab 34 12 0a 06 01 56 4d 52 56 4d 52 2e 52 38 2e 53 49 4d"
-             "61 62 63 31 32 33", "14 34 03 8d"),
+    (DEVICE, ("0b 00 1e 00 01 01 09 03 cd ab 34 12 0a 06 01 56 4d 52 56 4d 52 2e 52 38 2e 53 49 4d"
+              "61 62 63 31 32 33"), "14 34 03 8d"),
     (STREAM, "0b 00 10 00 02 01 09 01 04 01 10 00 64 00 05 66 69 65 6c 64", "43 6c 02 22"),
-    (SEGMENT, "0b 00 27 00 03 01 1b 01 00 03 03 0a cd ab 34 12 00 78 e7 68 64 00 00 00 01 00 00 00 00 00 00 00 00"
-              "56 4d 52 2e 52 38 2e 53 49 4d", "52 fd f4 c4"),
+    (SEGMENT, ("0b 00 27 00 03 01 1b 01 00 03 03 0a cd ab 34 12 00 78 e7 68 64 00 00 00 01 00 00 00"
+               "00 00 00 00 00 56 4d 52 2e 52 38 2e 53 49 4d"), "52 fd f4 c4"),
     (COLUMN, "0b 00 1a 00 04 01 07 01 00 42 08 02 07 76 65 63 74 6f 72 2e 78 6e 54 46 69 65 6c 64 20 58",
              "20 57 e3 76"),
 )]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.acquisition import NoSuchDriver, check_drivers
 from gateway.config import ConfigRefused, load, parse
 from gateway.config_reference import reference
 
@@ -39,7 +40,6 @@ def test_a_small_configuration_is_enough() -> None:
         (GOOD + "poll_ms = 0", "instrument[0].poll_ms", "0", "`int` >= 5"),
         (GOOD + "poll_ms = '9'", "instrument[0].poll_ms", "'9'", "expected `int`"),
         (GOOD + "speed = 9", "instrument[0].speed", "9", "must be one of: name, driver, port"),
-        (GOOD.replace("nqr-head", "nqr-haed"), "instrument[0].driver", "'nqr-haed'", "must be one of: eurotherm"),
         (GOOD.replace("tcp://127.0.0.1:502", "COM3"), "instrument[0].port", "'COM3'", "must be an absolute path"),
         (GOOD + GOOD.split("\n\n")[1], "instrument[1].name", "'head'", "must be unique"),
         (GOOD + GOOD.split("\n\n")[1].replace('"head"', '"b"'), "instrument[1].port", "502", "belongs to 'head'"),
@@ -52,6 +52,13 @@ def test_a_refusal_names_key_value_and_rule(line: str, key: str, value: str, rul
         parse(line.encode(), "gateway.toml")
     for part in ("gateway.toml: ", key, value, rule):
         assert part in str(refused.value)
+
+
+def test_an_unknown_driver_is_refused_with_those_there_are() -> None:
+    """A spelling mistake in a driver's name stops the core, not the publisher."""
+    config = parse(GOOD.replace("nqr-head", "nqr-haed").encode(), "gateway.toml")
+    with pytest.raises(NoSuchDriver, match=r"instrument\[0\].driver = 'nqr-haed': must be one of: eurotherm-3200"):
+        check_drivers(config.instrument)
 
 
 def test_what_is_no_toml_or_no_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""What `spingate check` tries: configuration, ports, clock, key, certificates, model, broker. Edge.
+
+Each check gives OK, WARN or FAIL with what was found and what to do about it. None of them changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from calibration.certificate import CertificateRefused, read_certificate
+from drivers.address import SerialAddress, parse_port
+from gateway import clock
+from gateway.assembly import find_key
+from gateway.evidence.keys import KeyUnusable
+from gateway.judgement import take_up_model
+from gateway.places import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.config import Loaded
+    from gateway.config_tables import InstrumentTable
+
+CONNECT_S_MAX = 3.0
+DAYS_LEFT_MIN = 30
+SECONDS_PER_DAY = 86_400
+LASTING = ("/dev/serial/by-id/", "/dev/serial/by-path/")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. `fix` is empty where nothing is to be done."""
+
+    word: Literal["OK", "WARN", "FAIL"]
+    subject: str
+    found: str
+    fix: str = ""
+
+
+def examine(loaded: Loaded) -> Iterator[Finding]:
+    """Try everything the configuration names, one finding after the other."""
+    yield Finding("OK", "configuration", f"gateway {loaded.config.gateway.id}, sha256 {loaded.sha256.hex()[:16]}")
+    yield folders(loaded)
+    yield wall_clock(required=loaded.config.clock.require_synchronised)
+    yield key(loaded)
+    for instrument in loaded.config.instrument:
+        yield port(instrument)
+        yield certificate(loaded, instrument)
+    if not loaded.config.instrument:
+        yield Finding("WARN", "instruments", "none configured", "add an [[instrument]] table")
+    yield model(loaded)
+    yield broker(loaded)
+
+
+def folders(loaded: Loaded) -> Finding:
+    """Check that the folders exist, or can be made, and can be written to."""
+    found = places(loaded)
+    for folder in (found.journal.parent, found.control.parent, found.publisher_state):
+        nearest = next(one for one in (folder, *folder.parents) if one.exists())
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            fix = f"let the service's user write to {nearest}, or name another folder in [gateway]"
+            return Finding("FAIL", "folders", f"{folder} cannot be written", fix)
+    return Finding("OK", "folders", f"journal {found.journal}")
+
+
+def wall_clock(*, required: bool) -> Finding:
+    """Check that somebody disciplines the clock: certificates are judged by it, records are labelled with it."""
+    now = clock.now()
+    if now.state == "synchronised":
+        return Finding("OK", "clock", f"synchronised, estimated error {(now.error_ns or 0) / 1e6:.3f} ms")
+    fix = "install chrony with NTS servers or a local clock"
+    if required:
+        return Finding("FAIL", "clock", f"{now.state}: every reading is uncalibrated until it is disciplined", fix)
+    return Finding("WARN", "clock", f"{now.state}, and believed all the same (clock.require_synchronised = false)", fix)
+
+
+def key(loaded: Loaded) -> Finding:
+    """Check that the signing key is there and that nobody else can read it."""
+    try:
+        found = find_key(loaded)
+    except KeyUnusable as error:
+        return Finding("FAIL", "key", str(error), "spingate keys new FILE makes one; chmod 0600 closes one")
+    second = "" if found.ml_dsa_44 else ", Ed25519 alone: this crypto backend has no ML-DSA"
+    return Finding("OK", "key", f"{found.kid.hex()}{second}")
+
+
+def port(instrument: InstrumentTable) -> Finding:
+    """Check that an instrument's port is there and may be opened; it is not opened, which could disturb it."""
+    subject = f"{instrument.name} port"
+    address = parse_port(instrument.port)
+    if not isinstance(address, SerialAddress):
+        return reachable(subject, address.host, address.port, "is the device powered and at this address?")
+    path = Path(address.path)
+    if not path.exists():
+        return Finding("FAIL", subject, f"{path}: not there", "is it plugged in? ls -l /dev/serial/by-id shows what is")
+    if not os.access(path, os.R_OK | os.W_OK):
+        return Finding("FAIL", subject, f"{path}: may not be opened", "add the service's user to the group dialout")
+    if path.parts[:2] == ("/", "dev") and not address.path.startswith(LASTING) and "tty" in path.name:
+        fix = "name it by /dev/serial/by-id/... or by-path/...: the number changes with a replug"
+        return Finding("WARN", subject, f"{path}: there, under a name that does not last", fix)
+    return Finding("OK", subject, str(path))
+
+
+def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:
+    """Check an instrument's certificate against the clock; whether it is of this device shows when it is read."""
+    subject = f"{instrument.name} certificate"
+    if not instrument.certificate:
+        return Finding("WARN", subject, "none: its readings are uncalibrated", "calibrate it and name the file")
+    try:
+        statement = read_certificate(loaded.resolve(instrument.certificate)).statement
+    except (CertificateRefused, OSError) as error:
+        return Finding("FAIL", subject, str(error), "mend the file, or calibrate again")
+    wall_s = clock.now().wall_ns / 1e9
+    days = (statement.valid_until.timestamp() - wall_s) / SECONDS_PER_DAY
+    if days < 0 or wall_s < statement.valid_from.timestamp():
+        span = f"valid from {statement.valid_from:%Y-%m-%d} until {statement.valid_until:%Y-%m-%d}"
+        return Finding("FAIL", subject, f"{statement.id}: {span}, not now", "calibrate again")
+    if days < DAYS_LEFT_MIN:
+        return Finding("WARN", subject, f"{statement.id}: expires in {days:.0f} days", "plan its calibration")
+    return Finding("OK", subject, f"{statement.id}, until {statement.valid_until:%Y-%m-%d}")
+
+
+def model(loaded: Loaded) -> Finding:
+    """Check that the classifier's digest holds and that it passes its own test."""
+    judgement, body = take_up_model(loaded)
+    if judgement.detector is None:
+        fix = "install the shipped model again: no scan can be clear without one"
+        return Finding("FAIL", "model", body.reason, fix)
+    return Finding("OK", "model", f"{judgement.model_sha256.hex()[:16]} on {body.runtime}")
+
+
+def broker(loaded: Loaded) -> Finding:
+    """Check that the broker accepts a connection; the publisher's own log has what comes after."""
+    settings = loaded.config.publisher
+    for name, path in (("tls_ca", settings.tls_ca), ("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
+        if path and not loaded.resolve(path).is_file():
+            return Finding("FAIL", "broker", f"publisher.{name} = {path!r}: no such file", "put it there")
+    return reachable("broker", settings.broker, settings.port, "is it running, and open for this machine?")
+
+
+def reachable(subject: str, host: str, number: int, fix: str) -> Finding:
+    """Check that a TCP connection can be made."""
+    try:
+        with socket.create_connection((host, number), CONNECT_S_MAX):
+            return Finding("OK", subject, f"{host}:{number} answers")
+    except OSError as error:
+        return Finding("FAIL", subject, f"{host}:{number}: {error.strerror or error}", fix)

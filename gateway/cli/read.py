@@ -1,0 +1,131 @@
+"""spingate read: what does this sensor say? One instrument on one port, for some seconds, without a gateway.
+
+Nothing is signed or kept. Exit 0: it spoke. 1: it said nothing that could be read; the faults are printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from drivers.sample import Event, Fault, Sample
+from gateway.cli.words import add_json, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gateway.config_tables import InstrumentTable
+
+SECONDS_MAX = 86_400.0
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `spingate read`."""
+    parser = subparsers.add_parser("read", help="print what one instrument on one port says")
+    parser.add_argument("instrument", help="which driver; spingate hil --list shows them")
+    parser.add_argument("--port", required=True, help="/dev/serial/by-id/... or tcp://HOST:PORT")
+    parser.add_argument("--unit", type=int, default=1, help="Modbus unit id (1)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
+    parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Listen and print."""
+    from gateway.acquisition import check_drivers
+    from gateway.config import objection
+    from gateway.config_tables import InstrumentTable
+
+    if not 0 < arguments.seconds <= SECONDS_MAX:
+        raise ValueError(f"--seconds = {arguments.seconds:g}: must be above 0 and at most {SECONDS_MAX:g}")
+    table = InstrumentTable(
+        "read", arguments.instrument, arguments.port, arguments.unit, certificate=arguments.certificate
+    )
+    check_drivers([table])
+    problem = objection(table, {})
+    if problem:
+        raise ValueError(problem)
+    printer = Printer(table, as_json=arguments.json)
+    asyncio.run(listen(table, printer, arguments.seconds))
+    return printer.finish()
+
+
+async def listen(table: InstrumentTable, printer: Printer, seconds: float) -> None:
+    """Run the instrument's port for a while."""
+    from gateway.acquisition import Acquisition
+    from gateway.progress import Progress
+
+    acquisition = Acquisition([table], Progress())
+    ports = asyncio.create_task(acquisition.run(lambda _name, event: printer.take(event)))
+    done, _ = await asyncio.wait([ports], timeout=seconds)
+    for task in done:
+        task.result()
+    ports.cancel()
+    await asyncio.gather(ports, return_exceptions=True)
+
+
+class Printer:
+    """Turns events into lines, or collects them for one JSON object."""
+
+    def __init__(self, table: InstrumentTable, *, as_json: bool) -> None:
+        """Read the certificate, where one is named. Raises CertificateRefused or OSError."""
+        from pathlib import Path
+
+        from calibration.certificate import read_certificate
+        from gateway.block import Block
+
+        self.as_json = as_json
+        self.block = Block(1.0)
+        self.certificate = read_certificate(Path(table.certificate)) if table.certificate else None
+        self.readings: list[dict[str, object]] = []
+        self.faults: list[dict[str, str]] = []
+
+    def take(self, event: Event) -> None:
+        """Take one event of the driver."""
+        if isinstance(event, Sample):
+            for block in self.block.add(event):
+                self.show(block)
+        elif isinstance(event, Fault):
+            self.faults.append({"kind": event.kind, "detail": event.detail})
+            if not self.as_json:
+                print(f"fault: {event.kind}: {event.detail}", flush=True)
+
+    def show(self, block: Sample) -> None:
+        """Calibrate one reading and show its last row."""
+        from calibration.apply import calibrate
+        from gateway import clock
+        from gateway.words import values
+
+        now = clock.now()
+        reading = calibrate(block, self.certificate, now.wall_ns / 1e9, clock_trusted=True)
+        device = f"{reading.device.make} {reading.device.model} {reading.device.serial}"
+        self.readings.append({
+            "device": device,
+            "stream": reading.stream,
+            "channels": {
+                channel.name: {"value": value, "unit": channel.unit, "u": None if math.isnan(u) else u}
+                for channel, value, u in zip(
+                    reading.channels, reading.values[-1].tolist(), reading.u.tolist(), strict=True
+                )
+            },
+            "rows": len(reading.values),
+            "rate_hz": reading.rate_hz,
+            "calibrated": reading.trust.calibrated,
+            "flags": list(reading.flags),
+        })
+        if not self.as_json:
+            rate = f", {reading.rate_hz:g} Hz" if reading.rate_hz else ""
+            state = "" if reading.trust.calibrated else "  (uncalibrated)"
+            print(f"{device} {reading.stream}{rate}: {values(reading)}{state}", flush=True)
+
+    def finish(self) -> int:
+        """Show what is left and return the exit code."""
+        for block in self.block.flush():
+            self.show(block)
+        if self.as_json:
+            print_json({"readings": self.readings, "faults": self.faults})
+        elif not self.readings:
+            print("nothing that could be read: is it powered, is the port right, is it this instrument?")
+        return 0 if self.readings else 1

@@ -1,0 +1,106 @@
+"""Verify a file with public keys alone: a journal, a proof, or a single signed record.
+
+Works on the bytes as they lie there. What kind of file it is, its first bytes say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.evidence import checkpoint, cose, proof, record
+from gateway.evidence.cbor import RECORD_BYTES_MAX, RecordRefused
+from gateway.evidence.checkpoint import CheckpointRefused
+from gateway.evidence.cose import MessageRefused
+from gateway.evidence.describe import describe
+from gateway.evidence.proof import PROOF_BYTES_MAX, ProofRefused
+from gateway.evidence.tree import includes, leaf_hash
+from gateway.evidence.verification import Bad, Status, Verification, ignore_progress
+from gateway.evidence.verify_journal import verify_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.evidence.keys import PublicKeys
+    from gateway.evidence.record import Record
+
+SQLITE_MAGIC = b"SQLite format 3\0"
+PROOF_MAGIC = proof.HEADER.encode()
+COSE_MAGIC = b"\xd2"                      # CBOR tag 18
+
+
+def verify_file(
+    path: Path, keys: PublicKeys, progress: Callable[[int, int], None] = ignore_progress
+) -> Verification:
+    """Return what holds of the file at `path`. Never raises for what the file holds.
+
+    `progress` is called with the number of records done and of all.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(PROOF_BYTES_MAX + 1)
+    except OSError as error:
+        return Verification(Status.UNREADABLE, "file", why=f"{path}: {error.strerror}")
+    if start.startswith(SQLITE_MAGIC):
+        return verify_journal(path, keys, progress)
+    if start.startswith(PROOF_MAGIC):
+        return verify_proof(start, keys)
+    if start.startswith(COSE_MAGIC) and len(start) <= RECORD_BYTES_MAX:
+        return verify_record(start, keys)
+    return Verification(Status.UNREADABLE, "file", why=f"{path}: neither a journal, a proof nor a signed record")
+
+
+def verify_record(message: bytes, keys: PublicKeys) -> Verification:
+    """Return what holds of a single signed record."""
+    try:
+        found = trusted_record(message, keys)
+    except Bad as bad:
+        return Verification(Status.INVALID, "record", where=bad.where, why=bad.why)
+    notes = ("a single record: its place in the log was not shown; export it as a proof for that",)
+    return Verification(Status.VALID, "record", records=1, shown=describe(found), notes=notes)
+
+
+def verify_proof(data: bytes, keys: PublicKeys) -> Verification:
+    """Return what holds of a proof: the record's signature, the checkpoint's, and the path between them."""
+    try:
+        bundle = proof.parse(data)
+    except ProofRefused as refused:
+        return Verification(Status.UNREADABLE, "proof", why=str(refused))
+    try:
+        found = trusted_record(bundle.message, keys)
+        signers = check_inclusion(bundle, found, keys)
+    except Bad as bad:
+        return Verification(Status.INVALID, "proof", first_bad=bundle.index, where=bad.where, why=bad.why)
+    notes = () if not signers.unknown else (f"{signers.unknown} checkpoint lines by keys not given: not checked",)
+    return Verification(Status.VALID, "proof", records=1, checkpoints=1, shown=describe(found), notes=notes)
+
+
+def check_inclusion(bundle: proof.Proof, found: Record, keys: PublicKeys) -> checkpoint.Signers:
+    """Return whose lines hold on the checkpoint that includes the record. Raises Bad."""
+    if found.sequence != bundle.index:
+        raise Bad(bundle.index, f"record {bundle.index}", f"says of itself that it is {found.sequence}")
+    try:
+        head = checkpoint.parse(bundle.note)
+        signers = checkpoint.verify(head, keys)
+    except CheckpointRefused as refused:
+        raise Bad(bundle.index, "checkpoint", str(refused)) from refused
+    if not belongs(head.origin, found.gateway):
+        raise Bad(bundle.index, "checkpoint", f"is of {head.origin!r}, the record of gateway {found.gateway!r}")
+    if not includes(leaf_hash(bundle.message), bundle.index, head.size, bundle.hashes, head.root):
+        raise Bad(bundle.index, f"record {bundle.index}", f"is not in the tree of size {head.size}")
+    return signers
+
+
+def belongs(origin: str, gateway: str) -> bool:
+    """Tell whether a log of this name is one of the gateway's: its first, or one begun anew."""
+    first = checkpoint.origin_of(gateway)
+    generation = origin.removeprefix(f"{first}/")
+    return origin == first or (origin != generation and generation.isdecimal())
+
+
+def trusted_record(message: bytes, keys: PublicKeys) -> Record:
+    """Return the record in a message that a given key signed. Raises Bad."""
+    try:
+        return record.decode(cose.verify(message, keys.ed25519))
+    except (MessageRefused, RecordRefused) as refused:
+        raise Bad(0, "record", str(refused)) from refused

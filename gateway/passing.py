@@ -1,0 +1,56 @@
+"""One alert for one passing object: hold a run of anomalies and give its strongest moment. Pure.
+
+The detector speaks with every reading as long as the field is disturbed; an officer needs to hear it once, soon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from calibration.reading import Reading
+    from gateway.detection.verdict import Anomaly
+
+TELL_S_MAX = 3.0   # nobody waits longer for an alert, however long the object takes to pass
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An anomaly with the reading that ended its window and that reading's receipt from the journal."""
+
+    anomaly: Anomaly
+    reading: Reading
+    receipt: Future[int]
+
+
+class Passing:
+    """The object that is passing now, if any."""
+
+    def __init__(self, reading_s: float) -> None:
+        """Take how long one reading is."""
+        self._readings_max = max(1, round(TELL_S_MAX / reading_s))
+        self._strongest: Moment | None = None
+        self._readings = 0
+        self._told = False
+
+    def take(self, moment: Moment | None) -> Moment | None:
+        """Take what the detector said of one reading (None: quiet); return what is to be told now.
+
+        That is the strongest moment, once for each passage: when the energy has halved, the field is quiet
+        again, or nobody should wait any longer.
+        """
+        if moment is None:
+            untold = None if self._told else self._strongest
+            self._strongest, self._readings, self._told = None, 0, False
+            return untold
+        self._readings += 1
+        if self._strongest is None or moment.anomaly.energy > self._strongest.anomaly.energy:
+            self._strongest = moment
+        fading = moment.anomaly.energy < self._strongest.anomaly.energy / 2
+        if self._told or not (fading or self._readings >= self._readings_max):
+            return None
+        self._told = True
+        return self._strongest

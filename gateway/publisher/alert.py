@@ -1,0 +1,57 @@
+"""What a dashboard shows of an alarm or an anomaly, copied from the signed record.
+
+It adds nothing and leaves nothing out that changes the meaning; its length is bounded, the record's is the proof.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gateway.detection.verdict import Outcome
+from gateway.evidence import record
+from gateway.evidence.body import AnomalyBody, VerdictBody
+from gateway.evidence.cbor import RecordRefused
+from gateway.publisher.journal import payload_of
+from gateway.publisher.message import Alert
+
+if TYPE_CHECKING:
+    from gateway.publisher.source import Entry
+
+REASONS_MAX = 16             # what an officer reads; the rest stands in the record
+REASON_CHARACTERS_MAX = 500
+ALERT_KINDS = frozenset({"verdict", "anomaly"})
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def alert_of(entry: Entry) -> Alert | None:
+    """Return the alert that a record raises: an alarm verdict or an anomaly; None for every other."""
+    if entry.kind not in ALERT_KINDS:
+        return None
+    try:
+        found = record.decode(payload_of(entry.message))
+    except RecordRefused:
+        return None
+    when = rfc3339(found.stamp.wall_ns)
+    if isinstance(found.body, VerdictBody) and found.body.verdict.outcome == Outcome.ALARM:
+        verdict = found.body.verdict
+        substances = tuple(score.substance for score in verdict.scores if score.alarmed)
+        return Alert("alarm", clipped(verdict.reasons), substances, found.body.instrument, when)
+    if isinstance(found.body, AnomalyBody):
+        anomaly = found.body.anomaly
+        reason = f"energy {anomaly.energy:.4g} over the threshold {anomaly.threshold:.4g}, peak {anomaly.peak_t:.3g} T"
+        return Alert("anomaly", (reason,), (), found.body.instrument, when)
+    return None
+
+
+def clipped(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first reasons, each at most so long."""
+    return tuple(reason[:REASON_CHARACTERS_MAX] for reason in reasons[:REASONS_MAX])
+
+
+def rfc3339(wall_ns: int) -> str | None:
+    """Return a wall time as CloudEvents writes it, None where it is outside the calendar."""
+    try:
+        return (EPOCH + timedelta(microseconds=wall_ns // 1000)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return None
