@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibration.directions import missing_octants, unit_directions, widest_gap
+from calibration.directions import GAP_DEG_MAX, missing_octants, unit_directions, widest_gap
 from calibration.vector_magnetometer import Attitudes
 
 if TYPE_CHECKING:
     from calibration.vector_field import Floats
 
 ATTITUDES_MAX = 500        # a day's work; bounds the memory of a forgotten session
-# Computed: even coverage by 14 attitudes leaves 54 degrees, by 24 some 40; 92 degrees went with a refused fit.
-GAP_DEG_MAX = 75.0
 BLOCKS_PER_HOLD = 5        # the first and last block of a still run may hold the end of a motion
 
 

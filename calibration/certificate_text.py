@@ -39,7 +39,7 @@ def _head(s: Statement) -> Iterator[str]:
     yield from ("", "[reference]")
     yield f"id = {_text(s.reference.id)}"
     yield f"description = {_text(s.reference.description)}"
-    yield f"u = {s.reference.u!r}"
+    yield f"u = {_number(s.reference.u)}"
     yield f"unit = {_text(s.reference.unit)}"
     yield f"enters = {_text(s.reference.enters)}    # parameters: already inside their u; value: added to it"
 
@@ -59,12 +59,12 @@ def _scale_offset(model: ScaleOffset, unit_in: str, unit_out: str) -> Iterator[s
     for line in model.channels:
         yield from ("", "[[model.channels]]")
         yield f"channel = {_text(line.channel)}"
-        yield f"scale = {line.scale!r}    # {unit_out} per {unit_in}"
-        yield f"u_scale = {line.u_scale!r}"
-        yield f"offset = {line.offset!r}    # {unit_out}"
-        yield f"u_offset = {line.u_offset!r}"
-        yield f"u_noise = {line.u_noise!r}    # {unit_in}, a single reading"
-        yield f"correlation = {line.correlation!r}    # of scale and offset"
+        yield f"scale = {_number(line.scale)}    # {unit_out} per {unit_in}"
+        yield f"u_scale = {_number(line.u_scale)}"
+        yield f"offset = {_number(line.offset)}    # {unit_out}"
+        yield f"u_offset = {_number(line.u_offset)}"
+        yield f"u_noise = {_number(line.u_noise)}    # {unit_in}, a single reading"
+        yield f"correlation = {_number(line.correlation)}    # of scale and offset"
 
 
 def _vector(model: VectorMagnetometer, unit_in: str) -> Iterator[str]:
@@ -84,16 +84,21 @@ def _vector(model: VectorMagnetometer, unit_in: str) -> Iterator[str]:
 
 def _head_gain(model: NqrHead) -> Iterator[str]:
     yield 'kind = "nqr-head"    # counts per fT, straight lines between the frequencies, none beyond'
-    yield f"u_repeatability_relative = {model.u_repeatability_relative!r}"
+    yield f"u_repeatability_relative = {_number(model.u_repeatability_relative)}"
     for point in model.points:
         yield from ("", "[[model.points]]")
-        yield f"frequency_khz = {point.frequency_khz!r}"
+        yield f"frequency_khz = {_number(point.frequency_khz)}"
         for key in ("magnitude", "u_magnitude_relative", "phase_rad", "u_phase_rad"):
             yield f"{key} = {_numbers(getattr(point, key))}"
 
 
 def _numbers(values: Iterable[float]) -> str:
-    return "[" + ", ".join(repr(float(value)) for value in values) + "]"
+    return "[" + ", ".join(map(_number, values)) + "]"
+
+
+def _number(value: float) -> str:
+    """Return all digits; a numpy number would otherwise write its type's name."""
+    return repr(float(value))
 
 
 def _moment(moment: datetime) -> str:

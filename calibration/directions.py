@@ -17,6 +17,8 @@ OCTANTS = tuple(" ".join(f"{sign}{axis}" for sign, axis in zip(signs, "xyz", str
                 for signs in product("+-", repeat=3))
 # A component below sin 22.5 degrees is not worth naming: the direction is nearer to the other axes.
 NAMED_COMPONENT = 0.38
+# Computed: even coverage by 14 attitudes leaves 54 degrees, by 24 some 40; half a sphere leaves 90.
+GAP_DEG_MAX = 75.0
 # About 7 degrees between neighbours: finer than a hand can aim a sensor.
 GRID_POINTS = 800
 

@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calibration.correction import VectorMagnetometer
-from calibration.directions import missing_octants, octant_counts, unit_directions, widest_gap
+from calibration.directions import (
+    GAP_DEG_MAX,
+    missing_octants,
+    octant_counts,
+    unit_directions,
+    widest_gap,
+)
 from calibration.fit_refused import (
+    FitRefused,
     PoorCoverage,
     ResidualTooLarge,
     Saturated,
@@ -34,8 +41,12 @@ ATTITUDES_MIN = 12          # nine parameters and three degrees of freedom left 
 # does not.
 CONDITION_MAX = 15.0
 OUTLIER_SIGMAS = 5.0        # with 100 attitudes a false alarm in 17 000 calibrations
+HUBER = 1.5
+ROBUST_STEPS = 30           # each costs 0.1 ms; without outliers one is enough, with them 20
+ROBUST_DONE = 1e-8          # 0.0005 nT in the field of the Earth: enough to tell an outlier
+MAD_TO_SIGMA = 1.4826       # of a normal distribution
 OUTLIERS_MAX_SHARE = 0.2
-RESIDUAL_MAX_RELATIVE = 1e-2  # 500 nT in the Earth's field: no longer a calibration but a mistake
+RESIDUAL_MAX_RELATIVE = 1e-3  # 50 nT in the Earth's field: moving iron or a tram, not a place to calibrate at
 STEPS_MAX = 20              # Gauss-Newton from the linear start needs 3 to 5
 STEP_DONE = 1e-12           # relative to each parameter's own scale: far below any uncertainty
 BIRGE_DOUBT = 3.0           # standard deviations of chi-square above its mean: then the noise is distrusted
@@ -87,17 +98,13 @@ def fit_vector_magnetometer(attitudes: Attitudes, reference: ScalarReference,
     if count < ATTITUDES_MIN:
         raise TooFewAttitudes(count, ATTITUDES_MIN)
     _refuse_saturated(attitudes.readings, full_scale)
-    kept = np.arange(count)
-    while True:
-        chosen = Attitudes(attitudes.readings[kept], attitudes.u[kept])
-        refined = _refine(chosen, reference, _linear_start(chosen.readings, reference.field))
-        worst = _worst_outlier(refined)
-        if worst is None:
-            break
-        kept = np.delete(kept, worst)
-        _refuse_too_many(count - len(kept), count)
-    outliers = tuple(int(index) for index in np.setdiff1d(np.arange(count), kept))
-    return _judge(chosen, reference, refined, outliers)
+    refined = _refine(attitudes, reference, _linear_start(attitudes.readings, reference.field))
+    outliers = _outliers(attitudes, reference, refined)
+    if outliers.any():
+        _refuse_too_many(int(outliers.sum()), count)
+        attitudes = Attitudes(attitudes.readings[~outliers], attitudes.u[~outliers])
+        refined = _refine(attitudes, reference, refined.parameters)
+    return _judge(attitudes, reference, refined, tuple(np.flatnonzero(outliers).tolist()))
 
 
 def vector_correction(fit: VectorFit, channels: tuple[str, str, str], u_noise: Floats) -> VectorMagnetometer:
@@ -145,11 +152,10 @@ def _linear_start(readings: Floats, field: float) -> NineParameters:
     centre = readings.mean(axis=0)
     x, y, z = ((readings - centre) / field).T
     design = np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z, -2 * x, -2 * y, -2 * z], axis=1)
-    solved, _, rank, singular = np.linalg.lstsq(design, np.ones(len(readings)), rcond=None)
+    solved, _, rank, _ = np.linalg.lstsq(design, np.ones(len(readings)), rcond=None)
     form = solved[[0, 3, 4, 3, 1, 5, 4, 5, 2]].reshape(3, 3)
     if rank < 9 or np.linalg.eigvalsh(form)[0] <= 0.0:  # a cylinder, a sheet: not the shape of any sensor
-        spread = float(singular[0] / singular[-1]) if singular[-1] > 0.0 else float("inf")
-        raise _poor_coverage(unit_directions(readings), spread)
+        raise _hopeless(readings, field, float(np.std(np.linalg.norm(readings, axis=1))))
     offset = np.linalg.solve(form, solved[6:])
     form /= 1.0 + solved[6:] @ offset
     return _from_form(form, centre + field * offset)
@@ -176,10 +182,7 @@ def _refine(attitudes: Attitudes, reference: ScalarReference, start: NineParamet
             break
         if np.all(np.abs(step) < STEP_DONE * _natural(reference.field)):
             return _linearised(attitudes, reference, p)
-    rms = float(np.sqrt(np.mean(now.residuals**2)))
-    if rms > RESIDUAL_MAX_RELATIVE * reference.field:
-        raise ResidualTooLarge(rms, RESIDUAL_MAX_RELATIVE * reference.field)
-    raise _poor_coverage(unit_directions(attitudes.readings), _condition(now.slopes, reference.field))
+    raise _hopeless(attitudes.readings, reference.field, float(np.sqrt(np.mean(now.residuals**2))))
 
 
 def _linearised(attitudes: Attitudes, reference: ScalarReference, p: NineParameters) -> _Refined:
@@ -202,16 +205,30 @@ def _condition(slopes: Floats, field: float) -> float:
     return float(singular[0] / singular[-1]) if singular[-1] > 0.0 else float("inf")
 
 
-def _worst_outlier(refined: _Refined) -> int | None:
-    """Return the attitude whose residual the others do not explain (deleted studentised residual)."""
-    whitened = refined.slopes / refined.sigma[:, None]
-    basis = np.linalg.svd(whitened, full_matrices=False)[0]
+def _outliers(attitudes: Attitudes, reference: ScalarReference, start: _Refined) -> NDArray[np.bool_]:
+    """Return which attitudes a robust fit does not explain (Huber's M-estimate, scale from the median).
+
+    Least squares would spread an outlier over all residuals. The scale carries the correction for few degrees
+    of freedom of Rousseeuw and Leroy (1987) and is never below the stated noise.
+    """
+    now = start
+    for _ in range(ROBUST_STEPS):
+        standard = np.abs(now.residuals) / now.sigma
+        weight = np.sqrt(np.minimum(1.0, HUBER * _scale(standard) / np.maximum(standard, 1e-9))) / now.sigma
+        step = np.linalg.lstsq(now.slopes * weight[:, None], -now.residuals * weight, rcond=None)[0]
+        now = _linearised(attitudes, reference, nine_parameters(now.parameters.vector() + step))
+        if np.all(np.abs(step) < ROBUST_DONE * _natural(reference.field)):
+            break
+    basis = np.linalg.svd(now.slopes / now.sigma[:, None], full_matrices=False)[0]
     free = np.maximum(1.0 - (basis**2).sum(axis=1), 1e-6)  # 1 - leverage
-    standard = refined.residuals / refined.sigma
-    others = np.maximum((standard @ standard - standard**2 / free) / (len(standard) - 10), 1.0)
-    studentised = np.abs(standard) / np.sqrt(free * others)
-    worst = int(np.argmax(studentised))
-    return worst if studentised[worst] > OUTLIER_SIGMAS else None
+    standard = np.abs(now.residuals) / now.sigma / np.sqrt(free)
+    return np.asarray(standard > OUTLIER_SIGMAS * _scale(standard))
+
+
+def _scale(standard: Floats) -> float:
+    """Return the typical size of residuals given in units of their stated noise; at least 1."""
+    few = 1.0 + 5.0 / (len(standard) - 9)
+    return max(1.0, MAD_TO_SIGMA * few * float(np.median(standard)))
 
 
 def _judge(attitudes: Attitudes, reference: ScalarReference, refined: _Refined,
@@ -230,11 +247,15 @@ def _judge(attitudes: Attitudes, reference: ScalarReference, refined: _Refined,
 
 
 def _birge(refined: _Refined) -> float:
-    """Return the factor on the noise that explains the residuals, if the noise does not (Birge ratio)."""
+    """Return the factor on the noise that explains the residuals, if the noise does not (Birge ratio).
+
+    The residuals' own scatter with n degrees of freedom gives a t-distribution: n - 2 in place of n makes the
+    stated u its standard deviation (JCGM 101:2008, 6.4.9.4).
+    """
     free = len(refined.residuals) - 9
     chi_square = float(((refined.residuals / refined.sigma)**2).sum())
     doubted = chi_square > free + BIRGE_DOUBT * np.sqrt(2.0 * free)
-    return float(np.sqrt(chi_square / free)) if doubted else 1.0
+    return float(np.sqrt(chi_square / (free - 2))) if doubted else 1.0
 
 
 def _covariance(refined: _Refined, reference: ScalarReference, birge: float) -> Floats:
@@ -245,6 +266,14 @@ def _covariance(refined: _Refined, reference: ScalarReference, birge: float) -> 
     common = np.zeros(9)
     common[3:6] = -refined.parameters.scale / reference.field
     return np.asarray(noise + np.outer(common, common) * reference.u**2)
+
+
+def _hopeless(readings: Floats, field: float, rms: float) -> FitRefused:
+    """Return why no fit was found: a gap in the attitudes, or readings that lie on no ellipsoid."""
+    directions = unit_directions(readings)
+    if widest_gap(directions)[0] > GAP_DEG_MAX:
+        return _poor_coverage(directions, float("inf"))
+    return ResidualTooLarge(rms, RESIDUAL_MAX_RELATIVE * field)
 
 
 def _poor_coverage(directions: NDArray[np.float64], condition: float) -> PoorCoverage:

@@ -6,6 +6,7 @@ each certificate says that its instrument is emulated.
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +66,7 @@ def scalar_magnetometer_certificate(device: Identity, channel: str, wall_s: floa
 def oven_certificate(device: Identity, channel: str, wall_s: float) -> Statement:
     """Return the certificate of an emulated oven controller, degC to K. Its display shows tenths of a degree."""
     line = ChannelLine(channel=channel, scale=1.0, u_scale=2e-4, offset=CELSIUS_ZERO_K, u_offset=0.05,
-                       u_noise=0.1 / np.sqrt(12.0))
+                       u_noise=0.1 / math.sqrt(12.0))
     return _statement(device, wall_s, ("temperature", "degC", "K"),
                       Reference(id="emulated Pt100", description="temperature known from the emulator",
                                 u=0.02, unit="K", enters="value"), ScaleOffset(channels=(line,)))

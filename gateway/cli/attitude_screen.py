@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from calibration.attitude import GAP_DEG_MAX
+from calibration.directions import GAP_DEG_MAX
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

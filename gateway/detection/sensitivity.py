@@ -14,7 +14,8 @@ from calibration.moment import axial_field_ft, composition_of, moment_per_kg
 from calibration.priors import properties
 from calibration.schedule import repetition_s, train_s
 from gateway.detection.chisquare import required_deflection
-from gateway.detection.head_array import STANDOFF_M_MIN
+from gateway.detection.echo_search import echo_energy
+from gateway.detection.head_array import STANDOFF_M_MIN, steering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,3 +65,25 @@ def limit_kg(grid: Grid, responses: Mapping[tuple[int, Decay], Response], plans:
             per_kg[rows] += 2.0 * field**2 * responses[b, placed.decay].information[0, cells]
     weakest = float(np.quantile(per_kg, 1.0 - LIMIT_TEMPERATURES))
     return required_deflection(LIMIT_PD, threshold, len(grid.lines)) / math.sqrt(weakest) if weakest else math.inf
+
+
+def deflection_per_kg(grid: Grid, plans: tuple[BandPlan, ...], density_ft: list[float], dwell_s: float,
+                      standoff_m: float, kelvin: float, deviation: float, width_factor: float) -> float:
+    """Deflection d of 1 kg that theory allows: matched filter, white noise of `density_ft` (fT/sqrt(Hz)) per channel.
+
+    d^2 = 2 s^H s / E|w|^2 summed over lines, with E|w|^2 = 2 S^2 rate / (trains echoes) per point of a channel, and
+    the six channels joined on the axis.
+    """
+    gain = float(np.sum(steering(standoff_m) ** 2))
+    total = 0.0
+    for placed in grid.lines:
+        frequency_hz = placed.frequency_hz(kelvin, deviation)
+        b = min(range(len(plans)), key=lambda i: abs(plans[i].carrier_hz - frequency_hz))
+        offset_hz = frequency_hz - plans[b].carrier_hz
+        if abs(offset_hz) >= plans[b].rate_hz / 2.0:
+            continue
+        field = ft_per_kg(placed, plans[b], dwell_s, standoff_m, kelvin) * float(excited(np.array(offset_hz)))
+        averages = plans[b].trains * plans[b].echoes_per_group
+        noise = 2.0 * density_ft[b] ** 2 * plans[b].rate_hz / averages / gain
+        total += 2.0 * field**2 * echo_energy(plans[b], placed.decay, width_factor) / noise
+    return math.sqrt(total)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from gateway.evidence import checkpoint, opening
 from gateway.evidence.journal_file import (
     FORMAT,
     TABLES,
-    ChainBroken,
     JournalCorrupt,
     JournalLocked,
     checkpoint_copy,
@@ -133,22 +133,17 @@ def open_journal(path: Path, gateway: str, key: SigningKey, *, group_readable: b
     Raises JournalLocked, JournalCorrupt, or ChainBroken: never a silent repair. After ChainBroken only an
     operator may go on, with `set_aside`.
     """
-    lock = take_lock(lock_file(path))
-    try:
+    with ExitStack() as undo:
+        lock = undo.enter_context(take_lock(lock_file(path)))
         connection = connect_writer(path, group_readable=group_readable)
+        undo.callback(connection.close)
         try:
             create_tables(connection, gateway, checkpoint.origin_of(gateway, generation_of(path)))
             sync_folder(path.parent)
             state = opening.examine(connection, path, gateway, key.public)
         except sqlite3.DatabaseError as error:
-            connection.close()
             raise JournalCorrupt(f"{path}: {error}") from error
-        except (JournalCorrupt, ChainBroken):
-            connection.close()
-            raise
-    except BaseException:
-        lock.close()
-        raise
+        undo.pop_all()
     return Journal(path, key, lock, connection, state)
 
 

@@ -40,6 +40,7 @@ WORD = Text(256)                      # like a name, but may be empty: a device 
 PROSE = Text(DETAIL_BYTES_MAX)
 DOCUMENT = Text(61_440)               # a configuration or a certificate; leaves 4 KiB of the record for the rest
 DIGEST = Octets(32, 32)               # SHA-256
+SEQUENCE = Whole(0, 2**63 - 1)         # an SQLite integer
 INSTANT = Whole()                     # monotonic nanoseconds
 FLAGS = Several(WORD, 64)
 CHANNELS_MAX = 256
@@ -178,13 +179,13 @@ DISPOSITION = Struct(
     Field(1, "officer", NAME),
     Field(2, "role", WORD),
     Field(3, "authentication", WORD),
-    Field(4, "verdict_sequence", Whole()),
+    Field(4, "verdict_sequence", SEQUENCE),
     Field(5, "finding", Choice(Finding.CONFIRMED, Finding.NOT_FOUND, Finding.NOT_INSPECTED)),
     Field(6, "substance", WORD),
     Field(7, "note", PROSE),
     Field(8, "received_at", INSTANT),
 )
-PRUNING = Struct(PruningBody, Field(1, "first", Whole()), Field(2, "last", Whole()),
+PRUNING = Struct(PruningBody, Field(1, "first", SEQUENCE), Field(2, "last", SEQUENCE),
                  Field(3, "raw_only", Truth()), Field(4, "policy", NAME), Field(5, "operator", NAME))
 
 Body: TypeAlias = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.evidence import cbor, layout
 from gateway.evidence.cbor import RECORD_BYTES_MAX, RecordTooBig, WrongShape
-from gateway.evidence.layout import DIGEST, Body
+from gateway.evidence.layout import DIGEST, SEQUENCE, Body
 from gateway.evidence.shape import Choice, Field, Octets, Several, Struct, Text, Whole
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ VERSION = 1
 # Tag, headers and signature of the COSE message around the payload take 84 bytes; the message is what is bounded.
 PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX - 96
 SOURCES_MAX = 256
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1       # an SQLite integer
 
 GATEWAY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")     # no space and no plus: it is part of a C2SP origin
 
@@ -107,7 +106,7 @@ STAMP = Struct(
     Stamp,
     Field(1, "boot_id", Octets(16, 16)),
     Field(2, "monotonic_ns", Whole()),
-    Field(3, "wall_ns", Whole(INT64_MIN, INT64_MAX)),
+    Field(3, "wall_ns", Whole()),
     Field(4, "status", Choice(*ClockStatus)),
     Field(5, "error_ns", Whole(), optional=True),
 )
@@ -119,7 +118,7 @@ PROVENANCE = Struct(
     Field(4, "certificate_sha256", DIGEST, optional=True),
     Field(5, "model_sha256", DIGEST, optional=True),
     Field(6, "raw_sha256", DIGEST, optional=True),
-    Field(7, "sources", Several(Whole(0, INT64_MAX), SOURCES_MAX)),
+    Field(7, "sources", Several(SEQUENCE, SOURCES_MAX)),
 )
 BODY_OF_KIND: dict[Kind, Struct[Any]] = {
     Kind.READING: layout.READING,
@@ -151,7 +150,7 @@ RECORD_OF_KIND = {
         Field(1, "version", Whole(VERSION, VERSION)),
         Field(2, "kind", KIND),
         Field(3, "gateway", Text(63, 1)),
-        Field(4, "sequence", Whole(0, INT64_MAX)),
+        Field(4, "sequence", SEQUENCE),
         Field(5, "stamp", STAMP),
         Field(6, "provenance", PROVENANCE),
         Field(7, "body", body),

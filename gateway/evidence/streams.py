@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.evidence.record import INT64_MIN
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.evidence.reader import JournalReader, Stored, StoredCheckpoint, StoredRaw
 
+INT64_MIN = -(2**63)
 ROWS = 256          # records or checkpoints in one read
 RAWS = 8            # raw scans have hundreds of kilobytes each
 

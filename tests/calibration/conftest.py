@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,20 +26,20 @@ INSIDE_S = datetime(2026, 9, 1, tzinfo=UTC).timestamp()
 def _state(device: Identity, units: tuple[str, str, str], reference: Reference, model: Correction) -> Statement:
     return Statement(
         schema=1, id="CAL-7", issued=ISSUED, valid_from=ISSUED, valid_until=UNTIL, quantity=units[0],
-        unit_in=units[1], unit_out=units[2], procedure="comparison", environment="21 °C, \"quiet\" bench \\ 2",
+        unit_in=units[1], unit_out=units[2], procedure="comparison", environment='21 °C, "quiet" bench \\ 2',
         operator_role="technician", instrument=Subject(device.make, device.model, device.serial),
         reference=reference, model=model)
 
 
 @pytest.fixture
 def inside_s() -> float:
-    """A wall time at which every certificate here holds."""
+    """Return a wall time at which every certificate here holds."""
     return INSIDE_S
 
 
 @pytest.fixture
 def oven() -> Statement:
-    """An oven controller: two channels, degC to K, reference in the value."""
+    """State an oven controller: two channels, degC to K, reference in the value."""
     lines = (ChannelLine("process_value", 1.002, 3e-4, 273.05, 0.08, 0.03, -0.6),
              ChannelLine("working_set_point", 1.0, 0.0, 273.15, 0.0, 0.03))
     return _state(Identity("Eurotherm", "3200", "E-11", ""), ("temperature", "degC", "K"),
@@ -49,20 +48,20 @@ def oven() -> Statement:
 
 @pytest.fixture
 def vector() -> Statement:
-    """A three-axis magnetometer with correlated parameters."""
+    """State a three-axis magnetometer with correlated parameters."""
     chance = np.random.default_rng(5)
-    mixed = chance.standard_normal((9, 30))
+    correlation = np.asarray(np.corrcoef(chance.standard_normal((9, 30)))).tolist()
     model = VectorMagnetometer(
         ("vector.x", "vector.y", "vector.z"), (120.5, -80.25, 33.0), (2.0, 1.0, 3.0), (1.01, 0.99, 1.003),
         (3e-5, 2e-5, 4e-5), (0.012, -0.02, 0.004), (3e-5, 5e-5, 2e-5), (0.5, 0.7, 0.9),
-        tuple(tuple(row) for row in np.corrcoef(mixed).tolist()))
+        tuple(tuple(row) for row in correlation))
     return _state(Identity("Twinleaf", "VMR", "V-1", "abc"), ("magnetic flux density", "nT", "T"),
                   Reference("OPM-2", "scalar magnetometer", 1.0, "nT", "parameters"), model)
 
 
 @pytest.fixture
 def head() -> Statement:
-    """An NQR head with a gain that changes with frequency, in magnitude and phase, differently by channel."""
+    """State an NQR head with a gain that changes with frequency, in magnitude and phase, differently by channel."""
     channel = np.arange(8)
 
     def point(khz: float, factor: float, turn: float) -> GainPoint:
@@ -81,7 +80,7 @@ def issued() -> Callable[[Statement], Certificate]:
 
 @pytest.fixture
 def oven_sample(oven: Statement) -> Sample:
-    """One poll of the oven controller: two certified channels and one that is not."""
+    """Return one poll of the oven controller: two certified channels and one that is not."""
     subject = oven.instrument
     channels = (Channel("process_value", "temperature", "degC"), Channel("output", "ratio", "%"),
                 Channel("working_set_point", "temperature", "degC"))
@@ -91,7 +90,7 @@ def oven_sample(oven: Statement) -> Sample:
 
 @pytest.fixture
 def vector_sample() -> Sample:
-    """Fifty rows of a magnetometer in the Earth's field, with its temperature."""
+    """Return fifty rows of a magnetometer in the Earth's field, with its temperature."""
     chance = np.random.default_rng(2)
     channels = (*(Channel(f"vector.{axis}", "magnetic flux density", "nT") for axis in "xyz"),
                 Channel("therm", "temperature", "C"))
@@ -101,7 +100,7 @@ def vector_sample() -> Sample:
 
 @pytest.fixture
 def scan() -> ScanCapture:
-    """Fourteen bands of noise in counts, each with a pilot tone seen through a gain of 40 counts per fT."""
+    """Return fourteen bands of noise in counts, each with a pilot tone seen through a gain of 40 counts per fT."""
     chance = np.random.default_rng(3)
     points = np.arange(256)
 
@@ -113,12 +112,3 @@ def scan() -> ScanCapture:
         return BandCapture(plan, counts, -9375.0, 50.0, 400.0, 8.0)
     bands = tuple(band(hz) for hz in np.linspace(423e3, 5192e3, 14))
     return ScanCapture(Identity("open profile", "NQR-8", "H-1", "1.0"), 4, bands, 300.0, 21.5, 0.2, 9, b"registers")
-
-
-@pytest.fixture
-def calibrate_command() -> list[str]:
-    """The `calibrate` command as a process of its own, without the distribution being installed."""
-    words = ("import argparse, sys; from gateway.cli import calibrate; top = argparse.ArgumentParser(); "
-             "calibrate.add_parser(top.add_subparsers(dest='command', required=True)); "
-             "words = top.parse_args(); sys.exit(words.run(words))")
-    return [sys.executable, "-c", words, "calibrate", "vector-magnetometer"]

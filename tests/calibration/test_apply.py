@@ -17,11 +17,13 @@ from calibration.vector_field import correct, nine_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from calibration.certificate import Certificate, Statement
     from drivers.sample import Sample, ScanCapture
 
-Issued = "Callable[[Statement], Certificate]"
+    Issued: TypeAlias = Callable[[Statement], Certificate]
+
 DRAWS = 40_000      # the standard deviation of so many draws is known to 0.35 %
 
 
@@ -102,7 +104,8 @@ def test_a_reference_that_enters_the_value_adds_its_uncertainty_once(
     (("valid_from", -0.001), False), (("valid_from", 0.0), True),
     (("valid_until", -0.001), True), (("valid_until", 0.0), False), (("valid_until", 1e9), False)])
 def test_a_certificate_holds_from_its_first_instant_until_just_before_its_last(
-        oven: Statement, oven_sample: Sample, issued: Issued, shift_s: tuple[str, float], calibrated: bool) -> None:
+        oven: Statement, oven_sample: Sample, issued: Issued, shift_s: tuple[str, float], *,
+        calibrated: bool) -> None:
     """The edges are exact, and the reason names instrument, serial and date."""
     wall_s = getattr(oven, shift_s[0]).timestamp() + shift_s[1]
     reading = calibrate(oven_sample, issued(oven), wall_s, clock_trusted=True)
@@ -121,7 +124,7 @@ def test_without_a_trusted_clock_nobody_knows_whether_a_certificate_still_holds(
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"serial": "E-12"}, "certificate CAL-7 is for Eurotherm 3200, serial E-11; connected is Eurotherm 3200, serial E-12"),
+    ({"serial": "E-12"}, "CAL-7 is for Eurotherm 3200, serial E-11; connected is Eurotherm 3200, serial E-12"),
     ({"model": "3216"}, "connected is Eurotherm 3216, serial E-11"),
     ({"make": "Other"}, "connected is Other 3200, serial E-11"),
     ({"serial": ""}, "connected is Eurotherm 3200, serial number unknown"),
@@ -174,7 +177,7 @@ def test_a_head_certificate_on_a_stream_is_refused_in_words(head: Statement, vec
 
 @pytest.mark.parametrize("certified", [True, False])
 def test_a_value_that_is_not_finite_is_flagged_and_does_not_spoil_the_others(
-        vector: Statement, vector_sample: Sample, issued: Issued, inside_s: float, certified: bool) -> None:
+        vector: Statement, vector_sample: Sample, issued: Issued, inside_s: float, *, certified: bool) -> None:
     """The flag names channel and count; u still comes from the finite rows."""
     values = vector_sample.values.copy()
     values[3, 1], values[4, 1], values[5, 3] = np.nan, np.inf, -np.inf

@@ -180,7 +180,7 @@ def test_a_head_certificate_is_checked_between_its_fields(head: Statement, chang
 ])
 def test_what_is_no_certificate_at_all_is_refused_and_never_crashes(received: bytes, rule: str) -> None:
     """Nesting, digits and size from a hostile file end in the same clear refusal."""
-    with pytest.raises(CertificateRefused, match="^junk") as refused:
+    with pytest.raises(CertificateRefused, match=r"^junk") as refused:
         parse_certificate(received, "junk")
     assert rule in refused.value.rule
 

@@ -1,0 +1,57 @@
+"""The fixed picture of a scan that the network looks at. A change here is a new layout version, and a new model.
+
+Layout 1: float32 [band 14][bin 256][channel 6], bands by rising carrier, bins by rising frequency. Channels: real and
+imaginary part of the whitened beam, early half of the train, then late half; what the references and the array
+saw before anything was taken out. Everything asinh-compressed: a station is 60 dB above a line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from calibration.schedule import BANDS
+from gateway.detection.head_array import GROUPS, POINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from gateway.detection.beam import Beam
+
+LAYOUT: Final = 1
+CARRIERS_KHZ: Final = tuple(khz for khz, _ in BANDS)
+SHAPE: Final = (len(CARRIERS_KHZ), POINTS, 6)
+# A carrier this far from the layout's is another band (the scan was planned otherwise): it stays blank.
+CARRIER_TOLERANCE_KHZ: Final = 0.5
+# Linear up to this many standard deviations of noise, logarithmic above.
+KNEE: Final = 3.0
+
+
+def portrait(beams: Iterable[Beam]) -> NDArray[np.float32]:
+    """The picture of one scan, float32 of `SHAPE`; bands that are missing stay zero."""
+    picture = np.zeros(SHAPE, np.float32)
+    carriers = np.array(CARRIERS_KHZ)
+    for beam in beams:
+        row = int(np.argmin(np.abs(carriers - beam.plan.carrier_hz / 1e3)))
+        if abs(carriers[row] - beam.plan.carrier_hz / 1e3) < CARRIER_TOLERANCE_KHZ:
+            picture[row] = np.fft.fftshift(_channels(beam), axes=0)
+    return picture
+
+
+def compressed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear for noise, logarithmic for what stands far above it; odd, so that it keeps the sign."""
+    return np.asarray(KNEE * np.arcsinh(values / KNEE))
+
+
+def _channels(beam: Beam) -> NDArray[np.float64]:
+    """[bin, channel] in FFT order."""
+    # Phase zero at the echo centre, which lies in mid-window: a line is then of one sign over its whole width.
+    centred = np.exp(2j * np.pi * np.fft.fftfreq(POINTS) * (POINTS - 1) / 2.0)
+    half = GROUPS // 2
+    halves = [beam.spectra[part].sum(axis=0) * centred / np.sqrt(half * beam.floor / 2.0)
+              for part in (slice(0, half), slice(half, GROUPS))]
+    columns = [part for spectrum in halves for part in (spectrum.real, spectrum.imag)]
+    return compressed(np.stack([*columns, beam.heard - 1.0, beam.seen - 1.0], axis=1))

@@ -1,0 +1,1 @@
+"""Make the classifier: emulated scans, the network, its thresholds, its card. Runs in its own environment."""
