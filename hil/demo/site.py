@@ -57,7 +57,7 @@ certificate = "certificates/head.toml"
 name = "lane"
 driver = "twinleaf"
 port = "{lane}"
-block_ms = 100
+block_ms = 50
 certificate = "certificates/lane.toml"
 
 [[instrument]]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
+from hil.instruments.nqr_blocks import centikelvin, identity_block, millimetre
 from hil.instruments.nqr_page import Page, page_of
 from hil.instruments.nqr_schedule import Limits, Mistake, check_schedule
 from hil.registers import Refusal
@@ -80,8 +81,6 @@ COUNTS_PER_FT = 40.0
 GAIN_SPREAD = 0.05
 PHASE_SPREAD_RAD = 0.3
 CHANNELS = 8
-
-NOTE = "Register profile defined by this project. It does not describe a commercial device."
 
 
 def channel_gains(seed: int) -> NDArray[np.complex64]:
@@ -175,9 +174,7 @@ class NqrHead:
 
     def _identity(self) -> bytes:
         plate = self.plate
-        return (b"NQRH" + struct.pack(">HHI", 0x0100, 0, self._boot_id) + bytes(20)
-                + b"".join(_text(words, 16) for words in (plate.make, plate.model, plate.serial, plate.firmware))
-                + _text(NOTE, 96))
+        return identity_block(self._boot_id, (plate.make, plate.model, plate.serial, plate.firmware))
 
     def _status(self) -> bytes:
         per_mille, band = self._progress
@@ -186,8 +183,8 @@ class NqrHead:
             temperature_c, standoff_m = self._scan.bay_temperature_c, self._scan.standoff_m
         return struct.pack(
             ">HHHHIHHHHHHIHH", self._state, per_mille, band, self._ready, self._scan_id, self.fault_bits,
-            self._mistake.code, self._mistake.band, self._mistake.field, _centikelvin(temperature_c),
-            _millimetre(standoff_m), self._boot_id, _centikelvin(self.plate.electronics_c), 0)
+            self._mistake.code, self._mistake.band, self._mistake.field, centikelvin(temperature_c),
+            millimetre(standoff_m), self._boot_id, centikelvin(self.plate.electronics_c), 0)
 
     def _control(self) -> bytes:
         return struct.pack(">IHHH", self._next_scan_id, self._command, 0, self._selected) + bytes(6)
@@ -204,7 +201,7 @@ class NqrHead:
         if self._scan is None or band >= self._ready:
             return None
         if band not in self._pages:
-            surroundings = (_centikelvin(self._scan.bay_temperature_c), _millimetre(self._scan.standoff_m))
+            surroundings = (centikelvin(self._scan.bay_temperature_c), millimetre(self._scan.standoff_m))
             which = (band, self._scan_id, *surroundings)
             self._pages[band] = page_of(which, self._plans[band], self._scan.bands[band], self.gains)
         return self._pages[band]
@@ -299,15 +296,3 @@ class NqrHead:
             return 0, NO_BAND
         share = 0.0 if self._ahead else min(self._elapsed_s / self._dwell_s, 0.999)
         return int(1000 * share), min(int(share * len(self._plans)), len(self._plans) - 1)
-
-
-def _text(words: str, size: int) -> bytes:
-    return words.encode("ascii")[:size].ljust(size, b"\0")
-
-
-def _centikelvin(celsius: float) -> int:
-    return 0xFFFF if np.isnan(celsius) else round((celsius + 273.15) * 100.0)
-
-
-def _millimetre(metre: float) -> int:
-    return 0xFFFF if np.isnan(metre) else round(metre * 1000.0)
