@@ -121,7 +121,7 @@ class Drafter:
     def context(self, now: Now, source: str, scan_id: int, label: str) -> Draft:
         """Return the record of what somebody called the load: a claim, with who made it."""
         return self.draft(
-            now, ContextBody(source=source, received_at=now.monotonic_ns, scan_id=scan_id, event_id=label)
+            now, ContextBody(source=source, received_at=now.monotonic_ns, scan_id=scan_id, event_id=label or None)
         )
 
 

@@ -14,6 +14,7 @@ from drivers.table import DRIVERS
 from gateway.block import Block
 from gateway.detection.anomaly import EnergyDetector, LaneSettings
 from gateway.evidence.act import CalibrationBody
+from gateway.evidence.body import clipped
 from gateway.evidence.layout import DOCUMENT
 from gateway.passing import Passing
 from gateway.pipeline import Lane
@@ -57,7 +58,7 @@ def take_up(loaded: Loaded, instrument: InstrumentTable) -> tuple[Certificate | 
     try:
         certificate = read_certificate(path)
     except (CertificateRefused, OSError) as error:
-        return None, CalibrationBody(instrument.name, "", accepted=False, reason=str(error))
+        return None, CalibrationBody(instrument.name, "", accepted=False, reason=clipped(str(error)))
     text = path.read_text()
     if len(text.encode()) > DOCUMENT.bytes_max:
         text = ""  # its digest names it all the same

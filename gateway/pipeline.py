@@ -172,8 +172,7 @@ def deliver(lane: Lane, event: Event) -> None:
 
 
 def overdue(lane: Lane, now_ns: int) -> Fault | None:
-    """Return a fault for events that a full lane lost since it was last asked, None where none were."""
-    lost, lane.dropped = lane.dropped, 0
-    if not lost:
+    """Return a fault for the events that a full lane has lost, None where none were."""
+    if not lane.dropped:
         return None
-    return Fault("overload", f"{lost} events lost: the gateway is too slow for this instrument", now_ns)
+    return Fault("overload", f"{lane.dropped} events lost: the gateway is too slow for this instrument", now_ns)
