@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.config_tables import InstrumentTable
 
 MS_PER_HOUR = 3_600_000
+REFUSAL_BYTES_MAX = 400  # every reading repeats it; the journal has it whole, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
         magnetic = EnergyDetector(settings, readings_per_hour=MS_PER_HOUR / instrument.block_ms)
     scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
     block_s = instrument.block_ms / 1000
+    refusal = "" if body is None or body.accepted else clipped(f"certificate refused: {body.reason}", REFUSAL_BYTES_MAX)
     lane = Lane(
-        instrument.name, Block(block_s), certificate, magnetic, Passing(block_s), instrument.serial, scans=scans
+        instrument.name, Block(block_s), certificate, magnetic, Passing(block_s), instrument.serial, scans, refusal
     )
     return Calibrated(lane, body, certificate.sha256 if certificate else None)
 
