@@ -19,9 +19,9 @@ from gateway.detection.model_card import (
     Card,
     SelfTest,
     Training,
-    self_test_input,
+    self_test_inputs,
 )
-from gateway.detection.portrait import LAYOUT, SHAPE
+from gateway.detection.portrait import LAYOUT
 from gateway.detection.runtime import TfliteNetwork
 from hil.training.card_text import toml_of
 from hil.training.examples import SUBSTANCES
@@ -81,7 +81,8 @@ def _calibrated(content: bytes, calibration: Gathered) -> tuple[Thresholds, floa
 def _write(content: bytes, kind: str, thresholds: Thresholds, test: Gathered, parameters: int) -> None:
     """Write the package: model, card, and the measured figures in it."""
     PACKAGE.mkdir(parents=True, exist_ok=True)
-    answer = TfliteNetwork(content).score(self_test_input(SHAPE))
+    network = TfliteNetwork(content)
+    answer = np.concatenate([network.score(picture) for picture in self_test_inputs()])
     card = Card(
         schema=SCHEMA, name="nqr", version=VERSION, file="nqr.tflite", sha256=hashlib.sha256(content).hexdigest(),
         layout=LAYOUT, outputs=(*SUBSTANCES, *SCENE_CLASSES), thresholds=thresholds,

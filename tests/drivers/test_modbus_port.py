@@ -188,7 +188,7 @@ async def test_a_silent_unit_on_a_shared_bus_costs_its_neighbour_a_bounded_time(
         await asyncio.sleep(4.0)
         gaps = np.diff([sample.seen_at / 1e9 for sample in good.samples])
         assert max(gaps) < answer_seconds(where, LINE) + LATE_S_MAX + 0.2
-        assert len(good.samples) > 12
+        assert len(good.samples) > 12, len(good.samples)
         server.relieve()
         assert await until(lambda: silent.samples, 2.0) < 2.0
     await server.stop()
@@ -205,7 +205,7 @@ async def test_a_device_that_comes_back_is_heard_within_two_seconds(kind: str, t
     where = SerialAddress(str(server.link)) if isinstance(server, PtyServer) else TcpAddress("127.0.0.1", server.port)
     heard = Heard()
     async with running(where, (1, OvenDriver(POLL_S), heard)) as beats:
-        for away_s in (0.05, 2.3):
+        for away_s in (0.05, 1.6):
             await until(lambda: heard.samples, 2.0)
             await server.stop()
             await asyncio.sleep(away_s)
