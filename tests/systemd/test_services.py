@@ -89,6 +89,7 @@ def test_both_services_say_ready_and_the_whole_document_holds(box: Container) ->
     said = follow(box, "See that it works")
     assert "journal valid" in said
     assert "FAIL" not in said
+    assert set(status(box)["core"]["model_sha256"]) != {"0"}, "no classifier ran in the sandbox"
 
 
 def test_what_the_core_signs_arrives_at_the_broker(box: Container, public: PublicKeys) -> None:
