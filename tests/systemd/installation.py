@@ -60,7 +60,7 @@ certificate = "certificates/oven.toml"
 MOSQUITTO = f"user root\nlistener {BROKER_PORT} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\n"
 # The only changes to the shipped units. WatchdogSec: the product waits 20 s, a test cannot. IPAddressAllow: this is the
 # instruments.conf of an installation whose instruments are at 127.0.0.1.
-QUICK = "[Service]\nWatchdogSec=4\n"
+QUICK = "[Service]\nWatchdogSec=6\n"
 ALLOWED = "[Service]\nIPAddressAllow=127.0.0.1\n"
 
 

@@ -33,7 +33,7 @@ CORE, PUBLISHER = "spingate", "spingate-publish"
 JOURNAL = "/var/lib/spingate/journal.db"
 SECRET = "/root/secret"  # noqa: S105  # a path
 VERDICT_S_MAX = 30.0
-HUNG_S_MAX = 30.0        # ten until the writer counts as stuck, four of the watchdog, and a busy machine
+HUNG_S_MAX = 40.0        # ten until the writer counts as stuck, six of the watchdog, and a busy machine
 ARRIVAL_S_MAX = 15.0
 HARMLESS = {"full", "null", "ptmx", "random", "tty", "urandom", "zero"}  # what PrivateDevices= leaves, systemd.exec(5)
 
