@@ -89,6 +89,8 @@ class Link:
         self._asking = False
         self._bytes_seen = 0
         self._client = self._client_for(address, line)
+        self._decode = self._client.ctx.callback_data
+        self._client.ctx.callback_data = self._received  # type: ignore[method-assign]  # see _received
 
     def _client_for(self, address: PortAddress, line: LineSettings) -> AsyncModbusSerialClient | AsyncModbusTcpClient:
         """Return the client; its own retries and reconnections are off, they would hide what happens.
@@ -151,6 +153,13 @@ class Link:
             return f"no valid answer {within}: {self._bytes_seen} bytes came, none of them a frame with a good checksum"
         return f"no answer {within}"
 
+    def _received(self, data: bytes, addr: tuple[str, int] | None = None) -> int:
+        """Decode, and throw away what no decoder knows: the client would raise that into the event loop."""
+        try:
+            return self._decode(data, addr)
+        except ModbusIOException:
+            return len(data)
+
     def _trace_packet(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001  the client calls it so
         if not sending:
             self._bytes_seen += len(data)
@@ -173,14 +182,21 @@ def _checked(answer: ModbusPDU, unit: int, request: Request) -> Outcome:
         return Failure(f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})")
     if answer.function_code != wanted:
         return Failure(f"an answer to function {answer.function_code} instead of {wanted}", doubtful=True)
-    if isinstance(request, ReadRegisters):
-        if len(answer.registers) != request.count:
-            return Failure(f"{len(answer.registers)} registers instead of {request.count}", doubtful=True)
-        return tuple(answer.registers)
-    echoed = answer.registers == list(request.values) if wanted == 6 else answer.count == len(request.values)
-    if answer.address != request.address or not echoed:
-        return Failure("the answer to a write does not repeat it", doubtful=True)
-    return ()
+    odd = _read_oddity(answer, request) if isinstance(request, ReadRegisters) else _write_oddity(answer, request)
+    if odd:
+        return Failure(odd, doubtful=True)
+    return tuple(answer.registers) if isinstance(request, ReadRegisters) else ()
+
+
+def _read_oddity(answer: ModbusPDU, request: ReadRegisters) -> str:
+    got = len(answer.registers)
+    return "" if got == request.count else f"{got} registers instead of {request.count}"
+
+
+def _write_oddity(answer: ModbusPDU, request: WriteRegisters) -> str:
+    one = len(request.values) == 1
+    echoed = answer.registers == list(request.values) if one else answer.count == len(request.values)
+    return "" if echoed and answer.address == request.address else "the answer to a write does not repeat it"
 
 
 def _function(request: Request) -> int:

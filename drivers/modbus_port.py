@@ -49,7 +49,7 @@ TCP_SILENCES_MAX = 2
 OPEN_S_MAX = 0.8
 
 
-async def run_registers(  # noqa: PLR0913, PLR0917  where, how, who, time, proof of life: the doors of an edge
+async def run_registers(
     address: PortAddress,
     line: LineSettings,
     units: Sequence[Unit],
@@ -241,3 +241,4 @@ class _Bus:
             return task.result()
         finally:
             task.cancel()
+            await asyncio.wait({task})   # it ends before the line is closed under it

@@ -86,6 +86,7 @@ class ScanRun:
         self._flags: list[str] = []
         self._pages: list[bytes] = []
         self._headers: list[profile.Header] = []
+        self._started = False
         self._per_mille = 0
         self._reads_done = 0
         seconds = order.dwell_s * DWELL_MARGIN + START_S + BAND_S * len(order.plans)
@@ -128,6 +129,7 @@ class ScanRun:
             reply = yield profile.command(profile.START, self._order.scan_id)
             status = yield from self._status()
             if status.scan_id == self._order.scan_id and status.state in {profile.SCANNING, profile.READY}:
+                self._started = True
                 return
             if status.state == profile.ERROR:
                 raise ScanLost(status.error)
@@ -164,7 +166,10 @@ class ScanRun:
         return status
 
     def _ask(self, request: Request) -> Conversation[Sequence[int]]:
-        """Return the answer; a request that fails is repeated (every one here may be)."""
+        """Return the answer; a request that fails is repeated (every one here may be).
+
+        In between the status is asked for: a head that restarted refuses every page, and its status says why.
+        """
         began = self._desk.now
         while True:
             self._check_wishes()
@@ -172,6 +177,7 @@ class ScanRun:
             if not isinstance(reply, Refused):
                 return reply
             yield from self._wait_after(reply, began)
+            yield from (self._checked_status() if self._started else self._status())
 
     def _wait_after(self, refused: Refused, began: int) -> Conversation[None]:
         if self._desk.now - began > SILENCE_S_MAX * 1e9:

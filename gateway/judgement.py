@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.detection.detector import Detector, Policy
+from gateway.detection.detector import Detector, ModelRefused, Policy
 from gateway.detection.verdict import Outcome, Verdict
 from gateway.evidence.act import ModelBody
 
@@ -45,5 +45,11 @@ def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:
     table = loaded.config.detection
     folder = loaded.resolve(table.model_dir) if table.model_dir else SHIPPED_MODEL
     policy = Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max)
-    detector = Detector(policy)
-    return Judgement(detector, "", NO_MODEL), ModelBody(folder.name, "", "", accepted=False, reason="TEMP")
+    try:
+        detector = Detector.load(folder, policy)
+    except ModelRefused as refused:
+        LOG.warning("model refused: %s", refused)
+        body = ModelBody(folder.name, "", "", accepted=False, reason=str(refused))
+        return Judgement(None, str(refused), NO_MODEL), body
+    body = ModelBody(folder.name, detector.runtime, detector.card, accepted=True, reason="")
+    return Judgement(detector, "", detector.model_sha256), body

@@ -38,17 +38,17 @@ SHORT_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A fault for the next `times` requests (to `unit`, where given; of `function`, where given).
+    """A fault for the next `times` requests (to `unit`, where given; that begin in `addresses`, where given).
 
     `silence` answers nothing, `delay` answers after `delay_s`, `exception` refuses with `code`, `wrong_crc`
-    breaks the checksum (on TCP the length), `short` leaves out the last registers in a valid frame, `garbage`
-    sends `noise` instead of the answer.
+    breaks the checksum (on TCP the length), `short` leaves out the last registers in a valid frame, `flip` turns
+    the last bit of the answer over in a valid frame, `garbage` sends `noise` instead of the answer.
     """
 
-    kind: Literal["silence", "delay", "exception", "wrong_crc", "short", "garbage"]
+    kind: Literal["silence", "delay", "exception", "wrong_crc", "short", "flip", "garbage"]
     times: int = 1
     unit: int | None = None
-    function: int | None = None
+    addresses: range | None = None
     delay_s: float = 0.0
     code: Refusal = Refusal.FAILURE
     noise: bytes = b"\xff\x00\x55\xaa\x01\x03"
@@ -86,9 +86,10 @@ class RegisterServer:
         """Forget every fault on order."""
         self._troubles.clear()
 
-    def _trouble_for(self, unit: int, function: int) -> Trouble | None:
+    def _trouble_for(self, unit: int, address: int) -> Trouble | None:
         for place, trouble in enumerate(self._troubles):
-            if trouble.unit in {None, unit} and trouble.function in {None, function}:
+            here = trouble.addresses is None or address in trouble.addresses
+            if here and trouble.unit in {None, unit}:
                 if trouble.times > 1:
                     self._troubles[place] = replace(trouble, times=trouble.times - 1)
                 else:
@@ -99,7 +100,7 @@ class RegisterServer:
     def _reply(self, unit: int, pdu: bytes, request: bytes, wire: _Wire) -> tuple[bytes | None, float]:
         """Return what to send for a request, and how many seconds late."""
         device = self.devices.get(unit)
-        trouble = self._trouble_for(unit, pdu[0])
+        trouble = self._trouble_for(unit, int.from_bytes(pdu[1:3], "big"))
         answer = None
         if device is not None and (trouble is None or trouble.kind != "silence"):
             answer = self._spoil(trouble, device, unit, pdu, wire)
@@ -115,6 +116,8 @@ class RegisterServer:
         answer = answer_pdu(device, pdu, self._clock())
         if kind == "short" and len(answer) > 2 + SHORT_BYTES:
             answer = bytes((answer[0], answer[1] - SHORT_BYTES)) + answer[2:-SHORT_BYTES]
+        if kind == "flip":
+            answer = answer[:-1] + bytes((answer[-1] ^ 1,))
         return wire(unit, answer, spoiled=kind == "wrong_crc")
 
 

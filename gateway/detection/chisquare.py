@@ -42,6 +42,7 @@ def log_sf_ratio(x: float, pairs: int, dof_below: int) -> float:
     return min(0.0, top - half * math.log1p(x / dof_below) + math.log(sum(math.exp(t - top) for t in terms)))
 
 
+@lru_cache(maxsize=256)
 def isf_even(p: float, pairs: int) -> float:
     """Threshold that chi-square with 2 * pairs degrees of freedom exceeds with probability p (0 < p < 1)."""
     low, high, goal = 0.0, 1.0, math.log(p)

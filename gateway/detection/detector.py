@@ -6,35 +6,71 @@ The likelihood ratio names a substance, the network may add or veto, and nothing
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from calibration.lines import Role, covered
+from calibration.lines import covered
 from calibration.schedule import BANDS
 from gateway.detection.beam import Beam, NoChannelAlive, form_beam
+from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
 from gateway.detection.hypotheses import grids, grids_of
 from gateway.detection.inspectability import dead_channels, obstacles, remarks
+from gateway.detection.model import ModelRefused, Package, load
 from gateway.detection.policy import Policy, PolicyRefused
-from gateway.detection.sensitivity import limit_kg
+from gateway.detection.portrait import portrait
+from gateway.detection.rule import Opinion, Ruling, likelihood_pfa, opinion, rule
+from gateway.detection.sensitivity import LIMIT_PD, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
+from gateway.detection.wording import alarms, foreign, unexplained, vetoes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from calibration.reading import CalibratedScan
     from gateway.detection.hypotheses import Grid
 
-__all__ = ["Detector", "Policy", "PolicyRefused"]
+__all__ = ["Detector", "ModelRefused", "Policy", "PolicyRefused"]
 
 # A verdict is one record: more words than this help nobody.
 REASONS_MAX: Final = 24
 
 
 class Detector:
-    """Decides scans, one at a time; safe in a worker thread, not in two at once."""
+    """Decides scans, one at a time; safe in a worker thread, not in two at once.
 
-    def __init__(self, policy: Policy) -> None:
+    Without a package the likelihood ratio decides alone: for tests and for training, never in service.
+    """
+
+    def __init__(self, policy: Policy, package: Package | None = None) -> None:
         self.policy = policy
-        # The grids of the default schedule take half a second to lay out: better now than in the first scan.
-        grids_of(tuple((khz * 1e3, rate_hz) for khz, rate_hz in BANDS), policy.cargo_k_min, policy.cargo_k_max)
+        self.package = package
+        self._thresholds = package.card.thresholds if package else None
+        self._pfa = likelihood_pfa(policy.pfa_per_scan, self._thresholds)
+        # Grids and thresholds of the default schedule take a second to work out: better now than in the first scan.
+        laid = grids_of(tuple((khz * 1e3, rate_hz) for khz, rate_hz in BANDS), policy.cargo_k_min, policy.cargo_k_max)
+        for grid in laid:
+            required_deflection(LIMIT_PD, threshold(self._pfa, grid, len(laid)), len(grid.lines))
+
+    @classmethod
+    def load(cls, folder: Path, policy: Policy) -> Detector:
+        """Read, try and load the model package in `folder`. Raises `ModelRefused`."""
+        return cls(policy, load(folder))
+
+    @property
+    def model_sha256(self) -> bytes:
+        """SHA-256 of the card, which pins the model file; zeros without a model."""
+        return self.package.sha256 if self.package else bytes(32)
+
+    @property
+    def card(self) -> str:
+        """The card as it stands in the file."""
+        return self.package.card_text if self.package else ""
+
+    @property
+    def runtime(self) -> str:
+        """Name and version of the interpreter."""
+        return self.package.runtime if self.package else ""
 
     def decide(self, scan: CalibratedScan) -> Verdict:
         """The verdict on one scan. Obstacles never stop an alarm, and no obstacle is ever "clear"."""
@@ -43,15 +79,30 @@ class Detector:
         beams = beams_of(scan, standoff_m)
         scene = Scene(beams, scan.dwell_s, standoff_m)
         limits = self._limits(scene)
-        fits = explain(scene, self._grids(scene), self.policy.pfa_per_scan)
-        scores = tuple(_score(name, fits.get(name), limits[name]) for name in limits)
-        blocked = (*obstacles(scan, beams, limits, self.policy), *_unexplained(fits, self.policy.pfa_per_scan))
-        said = (*_alarms(scores), *blocked, *_foreign(fits), *dead_channels(beams), *remarks(beams))
+        fits = explain(scene, self._grids(scene), self._pfa)
+        said = self._opinion(beams)
+        scores = tuple(_score(name, fits.get(name), limits[name], said) for name in limits)
+        rulings = {name: self._rule(fits[name], said) for name in limits if name in fits}
+        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unexplained(fits, self._pfa))
+        told = (*alarms(scores, rulings), *blocked, *foreign(fits), *dead_channels(beams), *remarks(beams))
         if empty:
-            said = (*said, f"nothing stands within {self.policy.empty_beyond_m:g} m; limits are for {standoff_m:g} m")
-        alarmed = any(score.alarmed for score in scores)
+            told = (*told, f"nothing stands within {self.policy.empty_beyond_m:g} m: limits are for {standoff_m:g} m")
+        alarmed = frozenset(name for name, r in rulings.items() if r in {Ruling.NAMED, Ruling.ASSISTED})
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
-        return Verdict(outcome, said[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, bytes(32))
+        scores = tuple(replace(score, alarmed=score.substance in alarmed) for score in scores)
+        return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+
+    def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
+        if self.package is None:
+            return None
+        return opinion(self.package.card, self.package.network.score(portrait(beams)))
+
+    def _rule(self, fit: Fit, said: Opinion | None) -> Ruling:
+        if said is None or self._thresholds is None:
+            return Ruling.NAMED if fit.accepted else Ruling.SILENT
+        return rule(log_p=fit.log_p, accepted=fit.accepted, consistent=fit.consistent,
+                    given=said.substances.get(fit.grid.substance.name, 0.0), disturbed=said.disturbed,
+                    thresholds=self._thresholds, assists=self._pfa < self.policy.pfa_per_scan)
 
     def _grids(self, scene: Scene) -> tuple[Grid, ...]:
         plans = tuple(beam.plan for beam in scene.beams)
@@ -64,9 +115,8 @@ class Detector:
         limits = dict.fromkeys((s.name for s in covered()), math.inf)
         for grid in laid:
             if grid.substance.name in limits:
-                demanded = threshold(self.policy.pfa_per_scan, grid, len(laid))
                 limits[grid.substance.name] = limit_kg(grid, scene.responses(grid), plans, scene.dwell_s,
-                                                       scene.standoff_m, demanded)
+                                                       scene.standoff_m, threshold(self._pfa, grid, len(laid)))
         return limits
 
 
@@ -81,30 +131,9 @@ def beams_of(scan: CalibratedScan, standoff_m: float) -> tuple[Beam, ...]:
     return tuple(beams)
 
 
-def _score(name: str, fit: Fit | None, limit: float) -> SubstanceScore:
+def _score(name: str, fit: Fit | None, limit: float, said: Opinion | None) -> SubstanceScore:
+    network = said.substances.get(name, math.nan) if said else math.nan
     if fit is None:
-        return SubstanceScore(name, 0.0, 1.0, math.nan, math.nan, limit, alarmed=False, lines=())
-    return SubstanceScore(name, fit.statistic, math.exp(fit.log_p), math.nan, fit.kelvin, limit,
-                          alarmed=fit.accepted, lines=fit.evidence)
-
-
-def _alarms(scores: tuple[SubstanceScore, ...]) -> tuple[str, ...]:
-    said = []
-    for score in (s for s in scores if s.alarmed):
-        where = ", ".join(f"{line.found_khz:.1f} kHz ({line.amplitude_ft:.1f} fT)" for line in score.lines)
-        said.append(f"{score.substance}: lines at {where}; false-alarm probability per scan {score.p_value:.1g}")
-    return tuple(said)
-
-
-def _foreign(fits: dict[str, Fit]) -> tuple[str, ...]:
-    """Crystals that are no target but explain a line: said, never an alarm."""
-    named = [fit for fit in fits.values() if fit.accepted and fit.grid.substance.role is not Role.TARGET]
-    return tuple(f"{fit.grid.substance.name} ({fit.grid.substance.role.value}) explains the line at "
-                 f"{fit.evidence[0].found_khz:.1f} kHz" for fit in named if fit.evidence)
-
-
-def _unexplained(fits: dict[str, Fit], pfa: float) -> tuple[str, ...]:
-    """Lines too strong for chance that fit no substance: nobody may call that clear."""
-    odd = [fit for fit in fits.values() if not fit.accepted and fit.log_p <= math.log(pfa) and fit.evidence]
-    strongest = {max(fit.evidence, key=lambda line: line.z).found_khz for fit in odd}
-    return tuple(f"a line at {khz:.1f} kHz that fits no substance in the table" for khz in sorted(strongest))
+        return SubstanceScore(name, 0.0, 1.0, network, math.nan, limit, alarmed=False, lines=())
+    return SubstanceScore(name, fit.statistic, math.exp(fit.log_p), network, fit.kelvin, limit, alarmed=False,
+                          lines=fit.evidence)

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.detection.model_card import Card, CardRefused, read_card, self_test_input
+from gateway.detection.model_card import Card, CardRefused, read_card, self_test_inputs
 from gateway.detection.portrait import SHAPE
 from gateway.detection.runtime import RUNTIME, TfliteNetwork
 
@@ -79,7 +79,7 @@ def network_that_passes(content: bytes, card: Card, folder: Path) -> TfliteNetwo
         network = TfliteNetwork(content)
         if network.input_shape != SHAPE:
             raise ModelRefused(f"{where}: input {network.input_shape}: must be {SHAPE}, train a model for this layout")
-        answer = network.score(self_test_input(SHAPE))
+        answer = np.concatenate([network.score(picture) for picture in self_test_inputs()])
     except (ValueError, RuntimeError, IndexError, TypeError, KeyError) as wrong:
         raise ModelRefused(f"{where}: the interpreter says {wrong}: install the model package again") from wrong
     expected = np.array(card.self_test.expected, np.float32)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from gateway.detection.portrait import LAYOUT
+from gateway.detection.portrait import LAYOUT, SHAPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 # The last three outputs; all before them are covered substances.
 SCENE_CLASSES: Final = ("none", "interference", "ringing")
+
+# Bands of ammonium nitrate, RDX, cocaine base and TNT in layout 1.
+SELF_TEST_BANDS: Final = ((0, 1), (8, 13), (9, 10), (4, 5, 6))
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -49,7 +52,7 @@ class Thresholds(_Strict, frozen=True):
 
 
 class SelfTest(_Strict, frozen=True):
-    """What the network answers to `self_test_input`, and how far another runtime may differ."""
+    """What the network answers to `self_test_inputs`, one after the other, and how far another runtime may differ."""
 
     expected: tuple[float, ...]
     tolerance: Annotated[float, Meta(gt=0.0, le=0.1)]
@@ -107,12 +110,18 @@ def read_card(data: bytes) -> Card:
         raise CardRefused(f"layout = {card.layout}: this version draws layout {LAYOUT}")
     if card.outputs[-len(SCENE_CLASSES):] != SCENE_CLASSES:
         raise CardRefused(f"outputs = {card.outputs}: must end with {SCENE_CLASSES}")
-    if len(card.self_test.expected) != len(card.outputs):
-        raise CardRefused(f"self_test.expected has {len(card.self_test.expected)} values: must have {len(card.outputs)}")
+    wanted = len(card.outputs) * len(SELF_TEST_BANDS)
+    if len(card.self_test.expected) != wanted:
+        raise CardRefused(f"self_test.expected has {len(card.self_test.expected)} values: must have {wanted}")
     return card
 
 
-def self_test_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A fixed picture that moves every part of the network: made of sines, the same on every machine."""
-    n = int(np.prod(shape))
-    return (3.0 * np.sin(0.7 * np.arange(n)) * np.sin(0.0137 * np.arange(n))).astype(np.float32).reshape(shape)
+def self_test_inputs() -> NDArray[np.float32]:
+    """Fixed pictures that move every part of the network: a low hum, and lines where four substances have theirs."""
+    hum = 1.5 * np.sin(0.7 * np.arange(int(np.prod(SHAPE)))).reshape(SHAPE)
+    pictures = np.stack([hum] * len(SELF_TEST_BANDS))
+    line = 12.0 / (1.0 + ((np.arange(SHAPE[1]) - SHAPE[1] // 2) / 3.0) ** 2)
+    for picture, bands in zip(pictures, SELF_TEST_BANDS, strict=True):
+        picture[list(bands), :, 0] += line
+        picture[list(bands), :, 2] += line
+    return pictures.astype(np.float32)

@@ -1,6 +1,6 @@
 """Take out piezo-electric and magneto-acoustic ringing: it decays from the pulse on, at the carrier, in every echo.
 
-An echo is centred in its window and ringing starts before it, so the two hardly overlap. Pure arithmetic.
+Ringing is fitted beside the echo, not under it, so that a line at the carrier stays whole. Pure arithmetic.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 # Decay times searched, fine enough that the nearest one leaves less than 1 % of the amplitude (steps of 2 %).
 DECAYS_S: Final = np.geomspace(0.3e-3, 5e-3, 144)
-# Echo shapes that must not explain the same samples better: near the carrier, T2* of the table's lines.
-ECHO_T2STAR_S: Final = (0.25e-3, 0.64e-3, 1.2e-3)
-ECHO_OFFSET_HZ: Final = np.linspace(-600.0, 600.0, 13)
+# The middle of the window belongs to the echo: after 2.5 ms the longest-lived one has 0.5 % of its energy to come.
+ECHO_HALF_S: Final = 2.5e-3
 # Ringing is taken out when noise alone would show as much once in a million bands.
 PFA: Final = 1e-6
 # A second material may ring with another decay; more rounds would start to fit noise.
@@ -32,27 +31,25 @@ ROUNDS_MAX: Final = 3
 def without_ringing(beam: NDArray[np.complex128], floor: NDArray[np.float64],
                     plan: BandPlan) -> tuple[NDArray[np.complex128], float]:
     """The beam's spectra [group, bin] without ringing, and the amplitude taken out in fT at the pulse."""
-    shapes, echoes, scale = _shapes(plan.rate_hz, plan.echo_spacing_s)
+    fitted, shapes = _shapes(plan.rate_hz, plan.echo_spacing_s)
     limit = isf_even(PFA / len(DECAYS_S), 1) * float(floor[:3].mean()) / (2.0 * GROUPS)
     mean = np.fft.ifft(beam.mean(axis=0), norm="ortho")
     removed, amplitude_ft = np.zeros(POINTS, np.complex128), 0.0
     for _ in range(ROUNDS_MAX):
-        found = shapes @ (mean - removed)
+        found = fitted @ (mean - removed)
         best = int(np.argmax(np.abs(found)))
-        if np.abs(found[best]) ** 2 <= max(limit, float(np.max(np.abs(echoes @ (mean - removed)) ** 2))):
+        if np.abs(found[best]) ** 2 <= limit:
             break
-        removed += found[best] * shapes[best]
-        amplitude_ft += float(np.abs(found[best]) * scale[best])
+        ringing = found[best] / float(fitted[best] @ shapes[best])
+        removed += ringing * shapes[best]
+        amplitude_ft += float(np.abs(ringing))
     return (beam - np.fft.fft(removed, norm="ortho") if amplitude_ft else beam), amplitude_ft
 
 
 @lru_cache(maxsize=8)
-def _shapes(rate_hz: float, echo_spacing_s: float) -> tuple[NDArray[np.float64], NDArray[np.complex128],
-                                                           NDArray[np.float64]]:
-    """Unit-norm ringing [decay, 256] and conjugate echoes [shape, 256]; fT at the pulse per unit of the first."""
+def _shapes(rate_hz: float, echo_spacing_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Unit-norm ringing beside the echo, zero under it, and the whole of it, 1 at the pulse: both [decay, 256]."""
     late = (np.arange(POINTS) - (POINTS - 1) / 2.0) / rate_hz
-    ringing = np.exp(-(late + echo_spacing_s / 2.0)[None, :] / DECAYS_S[:, None])
-    norm = np.linalg.norm(ringing, axis=1)
-    echoes = np.stack([np.exp(-np.abs(late) / t2star - 2j * np.pi * f * late)
-                       for t2star in ECHO_T2STAR_S for f in ECHO_OFFSET_HZ])
-    return ringing / norm[:, None], echoes / np.linalg.norm(echoes, axis=1)[:, None], 1.0 / norm
+    shapes = np.exp(-(late + echo_spacing_s / 2.0)[None, :] / DECAYS_S[:, None])
+    beside = shapes * (np.abs(late) > ECHO_HALF_S)
+    return beside / np.linalg.norm(beside, axis=1)[:, None], shapes

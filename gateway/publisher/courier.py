@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("spingate.publisher")
 
-# MQTT 5 section 3.4.2.1: the message itself is at fault, and stays so as long as the broker does.
-FINAL_CODES = frozenset({0x95, 0x99})  # packet too large, payload format invalid
+# MQTT 5 section 3.4.2.1: the message itself is at fault, and stays so as long as the broker does. "Packet too large"
+# (0x95) is none of the codes of an answer: mosquitto 2.0.11 sends it all the same, and paho then ends the connection;
+# a record that does this is found by suspicion.
+FINAL_CODES = frozenset({0x99})        # payload format invalid
 INFLIGHT_BYTES_MAX = 8 * 1024 * 1024   # what a slow broker may make us hold in memory
 READ_COUNT_MAX = 256                   # one reading of the journal; keeps a turn of the loop short
 SENT_MAX = 4096                        # records between the mark and the reading end, settled ones included
@@ -72,8 +74,6 @@ class Courier:
         self.last_error = ""
         self.hungry = False
 
-    # --- the journal --------------------------------------------------------------------------
-
     def adopt(self, journal: Journal) -> Away | None:
         """Check that this is the journal we know. If it is another, say so and begin at its first record.
 
@@ -89,8 +89,6 @@ class Courier:
         self.origin = origin
         self.ledger.save(self.origin, self.main.mark, self.held.values())
         return None
-
-    # --- the connection -----------------------------------------------------------------------
 
     def attach(self, link: Link, welcome: Welcome) -> None:
         """Take a fresh connection. Raises `BrokerTooNarrow`."""
@@ -127,8 +125,6 @@ class Courier:
     def overdue(self, now: float) -> bool:
         """Say whether the broker has been silent too long about what we sent."""
         return self.window.overdue(now, self.settings.ack_s_max)
-
-    # --- sending ------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Learn that the journal may have grown."""
@@ -238,8 +234,6 @@ class Courier:
         if message_id is not None:
             self.window.note(message_id, expected)
         return message_id
-
-    # --- answers ------------------------------------------------------------------------------
 
     def answer(self, answer: Answer, now: float) -> bool:
         """Take one answer of the broker; say whether it was for a status or a checkpoint."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,18 +28,17 @@ class Doorbell:
     def __init__(self, path: Path) -> None:
         """Bind. A dead socket in the way is replaced; a live one or another kind of file is not."""
         self.path = path
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            clear_stale(path)
+        clear_stale(path)
+        with ExitStack() as failed:
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            failed.callback(self.socket.close)
             before = os.umask(0o777 & ~MODE)  # from the first moment on: no gap between bind and chmod
             try:
                 self.socket.bind(str(path))
             finally:
                 os.umask(before)
-        except BaseException:
-            self.socket.close()
-            raise
-        self.inode = path.stat().st_ino
+            self.inode = path.stat().st_ino
+            failed.pop_all()
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""

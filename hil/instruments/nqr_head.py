@@ -13,44 +13,18 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
+from hil.instruments.nqr_blocks import centikelvin, identity_block, millimetre
 from hil.instruments.nqr_page import Page, page_of
 from hil.instruments.nqr_schedule import Limits, Mistake, check_schedule
 from hil.registers import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from drivers.sample import BandPlan, Nanoseconds
-
-
-@dataclass(frozen=True, slots=True)
-class SceneBand:
-    """What the sensors of the head feel in one band, averaged as the head averages.
-
-    `field_ft` is complex64 [channel 8][echo group 8][point 256], fT peak, the pilot tone included:
-    a tone of `pilot_ft` at `pilot_offset_hz` from the carrier.
-    """
-
-    field_ft: NDArray[np.complex64]
-    pilot_offset_hz: float
-    pilot_ft: float
-    forward_w: float
-    reflected_w: float
-
-
-@dataclass(frozen=True, slots=True)
-class SceneScan:
-    """A whole scan as the scene computes it: one `SceneBand` for each plan, in order."""
-
-    bands: tuple[SceneBand, ...]
-    bay_temperature_c: float
-    standoff_m: float
-
-
-# (plans, scan id) -> what the sensors feel. Called once for each scan, off the event loop.
-ScanSource: TypeAlias = "Callable[[Sequence[BandPlan], int], SceneScan]"
+    from hil.instruments.felt import FeltScan, ScanSource
 
 
 class Computing(Protocol):
@@ -60,13 +34,13 @@ class Computing(Protocol):
         """Return whether the scene is there."""
         ...
 
-    def result(self) -> SceneScan:
+    def result(self) -> FeltScan:
         """Return it."""
         ...
 
 
 # Runs a scene elsewhere, off the event loop: the `submit` of an executor.
-Worker: TypeAlias = "Callable[[Callable[[], SceneScan]], Computing]"
+Worker: TypeAlias = "Callable[[Callable[[], FeltScan]], Computing]"
 
 IDLE, ARMED, SCANNING, READY, ERROR = range(5)
 START, ABORT, CLEAR = 1, 2, 3
@@ -80,8 +54,6 @@ COUNTS_PER_FT = 40.0
 GAIN_SPREAD = 0.05
 PHASE_SPREAD_RAD = 0.3
 CHANNELS = 8
-
-NOTE = "Register profile defined by this project. It does not describe a commercial device."
 
 
 def channel_gains(seed: int) -> NDArray[np.complex64]:
@@ -148,7 +120,7 @@ class NqrHead:
     def _forget(self) -> None:
         """Drop the data of the last scan."""
         self._pending: Computing | None = None
-        self._scan: SceneScan | None = None
+        self._scan: FeltScan | None = None
         self._pages: dict[int, Page] = {}
         self._ready = 0
         self._selected = NO_BAND
@@ -175,9 +147,7 @@ class NqrHead:
 
     def _identity(self) -> bytes:
         plate = self.plate
-        return (b"NQRH" + struct.pack(">HHI", 0x0100, 0, self._boot_id) + bytes(20)
-                + b"".join(_text(words, 16) for words in (plate.make, plate.model, plate.serial, plate.firmware))
-                + _text(NOTE, 96))
+        return identity_block(self._boot_id, (plate.make, plate.model, plate.serial, plate.firmware))
 
     def _status(self) -> bytes:
         per_mille, band = self._progress
@@ -186,8 +156,8 @@ class NqrHead:
             temperature_c, standoff_m = self._scan.bay_temperature_c, self._scan.standoff_m
         return struct.pack(
             ">HHHHIHHHHHHIHH", self._state, per_mille, band, self._ready, self._scan_id, self.fault_bits,
-            self._mistake.code, self._mistake.band, self._mistake.field, _centikelvin(temperature_c),
-            _millimetre(standoff_m), self._boot_id, _centikelvin(self.plate.electronics_c), 0)
+            self._mistake.code, self._mistake.band, self._mistake.field, centikelvin(temperature_c),
+            millimetre(standoff_m), self._boot_id, centikelvin(self.plate.electronics_c), 0)
 
     def _control(self) -> bytes:
         return struct.pack(">IHHH", self._next_scan_id, self._command, 0, self._selected) + bytes(6)
@@ -204,7 +174,7 @@ class NqrHead:
         if self._scan is None or band >= self._ready:
             return None
         if band not in self._pages:
-            surroundings = (_centikelvin(self._scan.bay_temperature_c), _millimetre(self._scan.standoff_m))
+            surroundings = (centikelvin(self._scan.bay_temperature_c), millimetre(self._scan.standoff_m))
             which = (band, self._scan_id, *surroundings)
             self._pages[band] = page_of(which, self._plans[band], self._scan.bands[band], self.gains)
         return self._pages[band]
@@ -299,15 +269,3 @@ class NqrHead:
             return 0, NO_BAND
         share = 0.0 if self._ahead else min(self._elapsed_s / self._dwell_s, 0.999)
         return int(1000 * share), min(int(share * len(self._plans)), len(self._plans) - 1)
-
-
-def _text(words: str, size: int) -> bytes:
-    return words.encode("ascii")[:size].ljust(size, b"\0")
-
-
-def _centikelvin(celsius: float) -> int:
-    return 0xFFFF if np.isnan(celsius) else round((celsius + 273.15) * 100.0)
-
-
-def _millimetre(metre: float) -> int:
-    return 0xFFFF if np.isnan(metre) else round(metre * 1000.0)

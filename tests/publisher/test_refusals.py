@@ -86,15 +86,14 @@ def test_a_record_over_the_brokers_limit_is_set_aside_by_name_and_size(core: Cor
     broker.stop()
 
 
-def test_a_record_refused_as_too_large_in_the_answer_is_set_aside(core: Core, tmp_path: Path) -> None:
-    """PUBACK 0x95: a broker that announces no limit and has one."""
+def test_a_record_over_a_limit_that_the_broker_keeps_to_itself_is_set_aside(core: Core, tmp_path: Path) -> None:
+    """A PUBACK with 0x95, which MQTT 5 does not allow there, ends the connection; the rest still arrives."""
     broker = Mosquitto(tmp_path / "broker", "allow_anonymous true", "message_size_limit 20000")
     large = core.configuration(30_000)
     core.faults(3)
     with Subscriber(broker.port) as subscriber, RunningPublisher(core, tmp_path / "s", quick(broker.port)) as running:
-        assert wait_for(lambda: len(subscriber.payloads()) == 3)
+        assert wait_for(lambda: len(set(subscriber.payloads())) == 3)
         assert wait_for(lambda: running.status().refused == 1)
-        assert running.publisher.courier.published == 3
     ledger = Ledger(tmp_path / "s" / "publisher.db")
     assert [row.record_index for row in ledger.refused(10)] == [large]
     ledger.close()
