@@ -131,6 +131,7 @@ def test_status_export_and_verify_answer_for_a_running_gateway_and_for_one_that_
     core = site.started("run")
     site.started("publish")
     wait_until(lambda: "process_value" in site.command("status", "--config", site.config).stdout, 10, "a value")
+    wait_until(lambda: "publisher connected" in site.command("status", "--config", site.config).stdout, 10, "a broker")
     told = json.loads(site.command("status", "--config", site.config, "--json").stdout)
     assert {one["name"]: one["calibrated"] for one in told["core"]["instruments"]}["oven"]
     assert told["publisher"]["state"] == "connected"
@@ -193,7 +194,7 @@ def test_read_shows_what_an_instrument_started_by_hil_says(site: Installed, driv
     try:
         assert emulated.stdout is not None
         port = json.loads(emulated.stdout.readline())["port"]
-        done = command("read", driver, "--port", port, "--seconds", "2.5", "--json")
+        done = command("read", driver, "--port", port, "--seconds", "1.8", "--json")
         said = json.loads(done.stdout)
         assert done.returncode == 0, done
         assert said["readings"], said
@@ -213,7 +214,7 @@ def test_read_says_what_is_wrong_with_a_port_and_exits_with_one(bench: Bench, tm
     (tmp_path / "file").write_text("no port")
     for driver, port in (("twinleaf", NOBODY), ("eurotherm-3200", str(tmp_path)), ("twinleaf", str(tmp_path / "file")),
                          ("nqr-head", bench.stand("eurotherm-3200")), ("eurotherm-3200", bench.stand("twinleaf"))):
-        done = command("read", driver, "--port", port, "--seconds", "1")
+        done = command("read", driver, "--port", port, "--seconds", "0.8")
         assert (done.returncode, done.stderr) == (1, ""), done
         assert "fault: " in done.stdout, done.stdout
         assert "nothing that could be read" in done.stdout
