@@ -103,7 +103,7 @@ class Text:
         if type(item) is not str:
             raise WrongShape("", f"{kind_of(item)}: must be text")
         try:
-            size = len(item.encode())
+            size = len(item) if item.isascii() else len(item.encode())
         except UnicodeEncodeError as error:
             raise WrongShape("", f"text that UTF-8 cannot express: {error.reason}") from error
         if not self.bytes_min <= size <= self.bytes_max:
