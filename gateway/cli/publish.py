@@ -5,6 +5,7 @@ It ends with exit 0 on SIGTERM or SIGINT; what was not acknowledged is sent agai
 
 from __future__ import annotations
 
+import gc
 import signal
 import sqlite3
 import threading
@@ -70,6 +71,7 @@ def carry(loaded: Loaded) -> None:
             told = now
             systemd.say("WATCHDOG=1", f"STATUS={line(publisher.status_written)}")
 
+    gc.freeze()  # what was loaded stays; it need not be looked through for garbage again and again
     systemd.say("READY=1")
     publisher.run(stop, beat)
     systemd.say("STOPPING=1")

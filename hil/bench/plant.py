@@ -1,20 +1,20 @@
-"""One gateway of a measurement: its folder, its configuration, its two processes. Edge.
+"""One gateway of a measurement: its folder, its configuration, its two processes.
 
 The processes are the real commands; only their instruments and their broker are emulated or on loopback.
 """
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hil.demo.site import Service, Site, command
+from gateway.evidence import keys
+from hil.demo.site import Service, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HEADING = """[gateway]
 id = "bench"
@@ -68,10 +68,9 @@ def running(folder: Path, run: Path, config: str) -> Iterator[Plant]:
 
 
 def lay_out(folder: Path, run: Path, config: str) -> Site:
-    """Write the configuration and make a key with the real command."""
+    """Write the configuration and make a key."""
     site = Site(folder, run)
     folder.mkdir(parents=True)
     site.config.write_text(config)
-    words = [*command(), "keys", "new", str(folder / "gateway.key"), "--json"]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    keys.create(folder / "gateway.key", folder / "gateway.pub.pem")
     return site

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Identity
 from gateway import clock
-from calibration.reading import Reading, Trust
 from gateway.drafts import Drafter
 from gateway.evidence import keys
 from gateway.evidence.journal import open_journal

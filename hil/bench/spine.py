@@ -38,7 +38,7 @@ def measure_spine(
         _host, port, name = stack.enter_context(broker(wanted_broker, folder))
         say(f"broker: {name}; load of the last minute: {load_before:.2f}")
         say("start-up ...")
-        start_s = {word: start_seconds(word) for word in ("--version", "status --help", "run --help")}
+        start_s = {word: start_seconds(word) for word in ("--version", "status --help")}
         say(f"memory, {scans} scans ...")
         memory = measure_memory(port, folder, scans)
         place = stack.enter_context(instruments("stopwatch", folder))["stopwatch"]
