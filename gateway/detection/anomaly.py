@@ -29,6 +29,12 @@ DRIFT_STEP_T = 1e-11
 STUCK = 1e-24
 
 
+# Readings between two fits of the background: a thirtieth of it.
+REFIT_READINGS = 10
+# An alarm that grows is said again at ten times the energy: three times the field, half a dozen times a pass.
+SAY_AGAIN = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """How the energy detector works. The false-alarm rate is per hour of background, over all windows."""
@@ -60,6 +66,9 @@ class EnergyDetector:
         self._recent: deque[NDArray[np.float64]] = deque(maxlen=self._recent_max)
         self._next_row: int | None = None
         self._in_alarm = 0
+        self._said_energy = 0.0
+        self._whitener: _Whitener | None = None
+        self._learnt = 0
 
     @property
     def _recent_max(self) -> int:
@@ -82,6 +91,7 @@ class EnergyDetector:
         """A gap breaks the autoregression: start to learn again rather than alarm on the seam."""
         self._quiet.clear()
         self._recent.clear()
+        self._whitener = None
         self._in_alarm = 0
 
     def _judge(self, steps: NDArray[np.float64], reading_s: float) -> Anomaly | None:
@@ -89,31 +99,44 @@ class EnergyDetector:
         self._recent.append(steps)
         if oldest is not None and self._learns():
             self._quiet.append(oldest)
+            self._learnt += 1
         if len(self._quiet) < self.settings.background_readings:
             return None
         anomaly = self._test(reading_s)
         self._in_alarm = self._in_alarm + 1 if anomaly else 0
+        return self._worth_saying(anomaly)
+
+    def _worth_saying(self, anomaly: Anomaly | None) -> Anomaly | None:
+        """One pass is one alarm: said when it begins, and again whenever it has become so much stronger."""
+        if anomaly is None:
+            self._said_energy = 0.0
+            return None
+        if self._in_alarm > 1 and anomaly.energy < SAY_AGAIN * self._said_energy:
+            return None
+        self._said_energy = anomaly.energy
         return anomaly
 
     def _learns(self) -> bool:
         return self._in_alarm == 0 or self._in_alarm > self.settings.alarm_readings_max
 
+    def _fitted(self) -> _Whitener | None:
+        """The whitener of the background, fitted again now and then: it changes over minutes."""
+        if self._whitener is None or self._learnt >= REFIT_READINGS:
+            self._whitener, self._learnt = _whitener(np.concatenate(self._quiet)), 0
+        return self._whitener
+
     def _test(self, reading_s: float) -> Anomaly | None:
-        background, recent = np.concatenate(self._quiet), np.concatenate(self._recent)
-        n = self.settings.window_readings * self.settings.steps_per_reading
-        fitted = _whitener(background)
+        fitted, recent = self._fitted(), np.concatenate(self._recent)
         if fitted is None:
             return None
-        channels = fitted.live
-        innovation = fitted.whiten(recent)[-n:]
-        energy = float(np.sum(innovation**2))
-        dof = n * int(channels.sum())
-        below = (len(background) - ORDER) * int(channels.sum())
-        threshold = dof * f_threshold(self.pfa, dof, below)
+        n = self.settings.window_readings * self.settings.steps_per_reading
+        energy = float(np.sum(fitted.whiten(recent)[-n:] ** 2))
+        dof = n * int(fitted.live.sum())
+        threshold = dof * f_threshold(self.pfa, dof, fitted.dof)
         if energy <= threshold:
             return None
-        deviation = recent[-n:][:, channels] - np.median(background[-n:][:, channels], axis=0)
-        peak_t = float(np.abs(deviation).max())
+        before = np.concatenate(tuple(self._quiet)[-self.settings.window_readings:])
+        peak_t = float(np.abs(recent[-n:] - np.median(before, axis=0))[:, fitted.live].max())
         return Anomaly(energy, threshold, self.pfa, peak_t, self.settings.window_readings * reading_s)
 
 
@@ -121,13 +144,15 @@ class EnergyDetector:
 class _Whitener:
     """Autoregressive coefficients [channel][lag + 1] of the live channels, and the inverse noise root.
 
-    `centre` [channel] is taken off first: 50 uT of Earth's field would cost seven digits of a picotesla.
+    `centre` [channel] is taken off first: 50 uT of Earth's field would cost seven digits of a picotesla. `dof` is
+    the number of innovations the noise was estimated from.
     """
 
     live: NDArray[np.bool_]
     centre: NDArray[np.float64]
     coefficients: NDArray[np.float64]
     root: NDArray[np.float64]
+    dof: int
 
     def whiten(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
         """Innovations of unit variance, uncorrelated between channels: [rows - ORDER, live channels]."""
@@ -147,7 +172,8 @@ def _whitener(background: NDArray[np.float64]) -> _Whitener | None:
     # ORDER + 1 parameters were fitted per channel: residuals are that much too small, predictions that much off.
     n, fitted = len(innovation), ORDER + 1
     covariance = innovation.T @ innovation / (n - fitted) * (1.0 + fitted / n)
-    return _Whitener(live, centre, coefficients, np.linalg.inv(np.linalg.cholesky(covariance)).T)
+    root = np.linalg.inv(np.linalg.cholesky(covariance)).T
+    return _Whitener(live, centre, coefficients, root, n * int(live.sum()))
 
 
 def _lags(x: NDArray[np.float64]) -> NDArray[np.float64]:

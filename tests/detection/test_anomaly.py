@@ -1,0 +1,122 @@
+"""The lane's energy detector: its stated false-alarm rate on emulated and on recorded background, and what it sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+
+from calibration.reading import Reading, Trust
+from drivers.sample import Channel, Identity
+from gateway.detection.anomaly import EnergyDetector, LaneSettings
+from hil.scene.lane import Lane, Pass, Sensor, vector_source
+
+if TYPE_CHECKING:
+    from gateway.detection.verdict import Anomaly
+
+RATE_HZ = 20.0
+ROWS = 20
+CAPTURES = Path(__file__).parents[1] / "captures"
+
+
+def reading(values: np.ndarray, number: int, unit: str = "nT", rate_hz: float = RATE_HZ) -> Reading:
+    """One block of a magnetometer's stream."""
+    channels = tuple(Channel(f"x{i}", "field", unit) for i in range(values.shape[1]))
+    return Reading(Identity("a", "b", "c", "d"), "field", channels, values, np.full(values.shape[1], np.nan), rate_hz,
+                   number * len(values), 0, bytes(32), Trust(calibrated=True, certificate_sha256=bytes(32)))
+
+
+def alarms(detector: EnergyDetector, field: np.ndarray, unit: str = "nT", rows: int = ROWS) -> list[tuple[int, Anomaly]]:
+    """What the detector says to a whole stream, with the reading's number."""
+    said = ((n, detector.feed(reading(field[n * rows:(n + 1) * rows], n, unit))) for n in range(len(field) // rows))
+    return [(n, anomaly) for n, anomaly in said if anomaly]
+
+
+def lane(seconds: int, passes: tuple[Pass, ...] = (), seed: int = 1) -> np.ndarray:
+    """The field a vector sensor reads in a lane with mains, daily drift and slow wander; nT, [n, 3]."""
+    source = vector_source(Lane(passes=passes, seed=seed), Sensor(key=seed))
+    return source(0.0, int(seconds * RATE_HZ), RATE_HZ)
+
+
+def test_the_false_alarm_rate_on_lane_background_is_not_above_the_one_configured() -> None:
+    """Two hours of background at 20 alarms an hour: no more than the Poisson bound, and not silent either."""
+    detector = EnergyDetector(LaneSettings(false_alarms_per_hour=20.0))
+    found = len(alarms(detector, lane(7200)))
+    assert found <= poisson.isf(1e-3, 40)
+    assert found >= poisson.ppf(1e-3, 40 / 8), "a rate far below the stated one would waste sensitivity"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_tenth_of_an_ampere_square_metre_at_two_metres_is_seen(seed: int) -> None:
+    """2.5 nT of a small iron object passing at 1 m/s, at one false alarm in ten hours."""
+    passing = Pass((0.0, 0.0, 0.1), at_s=400.0, speed_mps=1.0, closest_m=2.0)
+    found = alarms(EnergyDetector(), lane(430, (passing,), seed))
+    assert found
+    assert all(390 <= n <= 415 for n, _ in found)
+    first = found[0][1]
+    assert first.energy > first.threshold
+    assert first.pfa == pytest.approx(0.1 / 3600)
+
+
+def test_one_pass_is_one_alarm_said_again_only_when_it_grows() -> None:
+    """A strong pass of half a minute does not fill the journal, and its last word has the peak's order."""
+    passing = Pass((0.0, 0.0, 10.0), at_s=400.0, speed_mps=0.5, closest_m=2.0)
+    found = alarms(EnergyDetector(), lane(460, (passing,)))
+    assert 1 <= len(found) <= 8
+    assert [a.energy for _, a in found] == sorted(a.energy for _, a in found)
+    assert found[-1][1].peak_t > 30e-9
+
+
+def test_parked_iron_becomes_background() -> None:
+    """A step of the field alarms, then is learnt, and a later pass is seen again."""
+    field = lane(1100, (Pass((0.0, 0.0, 1.0), at_s=1050.0, closest_m=2.0),))
+    field[400 * ROWS:] += 300.0
+    found = [n for n, _ in alarms(EnergyDetector(), field)]
+    assert any(398 <= n <= 404 for n in found)
+    assert any(1040 <= n <= 1065 for n in found)
+
+
+def test_nothing_is_said_before_the_background_is_learnt_or_across_a_gap() -> None:
+    """A jump of the row number starts to learn again rather than alarm on the seam."""
+    detector, field = EnergyDetector(), lane(420)
+    for n in range(320):
+        assert detector.feed(reading(field[n * ROWS:(n + 1) * ROWS], n)) is None
+    for n in range(330, 420):
+        later = field[n * ROWS:(n + 1) * ROWS] + 500.0
+        assert detector.feed(reading(later, n)) is None
+
+
+def test_a_channel_that_is_no_field_or_stuck_takes_no_part() -> None:
+    """Temperatures are ignored, a frozen axis is left out, and a device without a field says nothing."""
+    field = lane(430, (Pass((0.0, 0.0, 1.0), at_s=400.0, closest_m=2.0),))
+    field[:, 0] = 123.0
+    assert alarms(EnergyDetector(), field)
+    assert not alarms(EnergyDetector(), field, unit="degC")
+
+
+def test_values_that_are_not_numbers_are_passed_over() -> None:
+    """A reading with NaN neither alarms nor poisons the background."""
+    detector, field = EnergyDetector(), lane(430, (Pass((0.0, 0.0, 1.0), at_s=420.0, closest_m=2.0),))
+    field[350 * ROWS] = np.nan
+    assert detector.feed(reading(field[350 * ROWS:351 * ROWS], 350)) is None
+
+
+def test_the_unit_does_not_change_the_answer() -> None:
+    """The same field in tesla and in nanotesla gives the same energy and the same peak."""
+    field = lane(430, (Pass((0.0, 0.0, 1.0), at_s=400.0, closest_m=2.0),))
+    nano, tesla = alarms(EnergyDetector(), field), alarms(EnergyDetector(), field * 1e-9, unit="T")
+    assert [n for n, _ in nano] == [n for n, _ in tesla]
+    assert nano[0][1].energy == pytest.approx(tesla[0][1].energy, rel=1e-3)
+    assert nano[0][1].peak_t == pytest.approx(tesla[0][1].peak_t, rel=1e-6)
+
+
+def test_a_recorded_magnetometer_background_keeps_the_rate_too() -> None:
+    """A real optically pumped magnetometer in a shield, 510 blocks of its demodulated output, n = 1 recording."""
+    volts = np.loadtxt(CAPTURES / "opm_moku_noise_20250923.csv", delimiter=",", comments="%", usecols=2)
+    settings = LaneSettings(false_alarms_per_hour=36.0, background_readings=150)
+    judged = len(volts) // 32 - settings.background_readings
+    found = alarms(EnergyDetector(settings), volts[:, None], unit="T", rows=32)
+    assert len(found) <= poisson.isf(1e-3, judged * 36.0 / 3600.0)
