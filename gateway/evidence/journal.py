@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -104,7 +105,12 @@ class Journal:
         return note
 
     def close(self) -> None:
-        """Close the database and let go of the lock."""
+        """Fold the write-ahead log into the database, so that the file can be copied alone; close, and let go.
+
+        Where a reader is busy or the disk is full the log stays beside the database, and nothing is lost.
+        """
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
         self._lock.close()
 
