@@ -1,4 +1,4 @@
-"""A gateway installed in a folder: its configuration, its key, its two processes and its command, as a user has them."""
+"""A gateway installed in a folder: configuration, key, its two processes and its command, as a user has them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from gateway.control import Answer, Ask, ask
 from gateway.evidence.keys import load_public
-from gateway.evidence.reader import JournalReader, reader_of
+from gateway.evidence.reader import reader_of
 from gateway.evidence.record import decode
 from gateway.evidence.verify import verify_file
 from gateway.publisher.journal import payload_of
@@ -139,8 +139,9 @@ class Installed:
         listener.bind(str(address))
         listener.settimeout(0.2)
         with log.open("wb") as output:
-            process = subprocess.Popen([*COMMAND, name, "--config", self.config], stdout=output, stderr=output, cwd=ROOT,
-                                       env={**os.environ, "NOTIFY_SOCKET": str(address), **(extra or {})})
+            environment = {**os.environ, "NOTIFY_SOCKET": str(address), **(extra or {})}
+            process = subprocess.Popen([*COMMAND, name, "--config", self.config], stdout=output, stderr=output,
+                                       cwd=ROOT, env=environment)
         service = Service(name, process, log, listener)
         self.services.append(service)
         return service
@@ -199,10 +200,11 @@ def command(*words: str | Path, wait_s: float = COMMAND_S_MAX) -> subprocess.Com
     return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=wait_s, check=False, cwd=ROOT)
 
 
-def instrument(name: str, driver: str, port: str, **more: object) -> str:
+def instrument(name: str, driver: str, port: str | Path, **more: object) -> str:
     """Return one [[instrument]] table."""
     keys = {"name": name, "driver": driver, "port": port, **more}
-    lines = [f'{key} = "{value}"' if isinstance(value, str | Path) else f"{key} = {value}" for key, value in keys.items()]
+    lines = [f"{key} = {value}" if isinstance(value, int | float) else f'{key} = "{value}"'
+             for key, value in keys.items()]
     return "\n".join(["[[instrument]]", *lines, ""])
 
 
@@ -223,7 +225,3 @@ def of_instrument(records: Iterable[Record], name: str) -> list[Record]:
 def short_folder() -> tempfile.TemporaryDirectory[str]:
     """Return a folder with a path short enough for a socket (108 bytes, unix(7)); pytest's own are too long."""
     return tempfile.TemporaryDirectory(prefix="sg-")
-
-
-__all__ = ["COMMAND", "ROOT", "Installed", "JournalReader", "Service", "command", "instrument", "of_instrument",
-           "short_folder", "wait_until"]

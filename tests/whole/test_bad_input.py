@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from calibration.certificate_text import certificate_text
 from gateway.control import Ask
+from gateway.evidence.body import ReadingBody
 from tests.whole.bench import magnetometer_statement, oven_statement
 from tests.whole.installed import instrument, of_instrument, wait_until
 
@@ -89,10 +91,10 @@ def test_missing_ports_are_journaled_faults_and_touch_no_other_instrument(bench:
 
 def rows_without_gap(records: list[Record]) -> int:
     """Return how many rows the readings of a stream have, checking that they follow one another."""
-    readings = [record.body for record in records if record.kind == "reading"]
-    for last, body in zip(readings, readings[1:], strict=False):
-        assert body.first_row == last.first_row + last.values.shape[0]  # type: ignore[union-attr]  # readings both
-    return sum(body.values.shape[0] for body in readings)  # type: ignore[union-attr]  # readings
+    readings = [record.body for record in records if isinstance(record.body, ReadingBody)]
+    for last, body in pairwise(readings):
+        assert body.first_row == last.first_row + last.values.shape[0]
+    return sum(body.values.shape[0] for body in readings)
 
 
 def test_certificates_that_do_not_hold_leave_readings_uncalibrated_with_the_reason(
@@ -104,7 +106,7 @@ def test_certificates_that_do_not_hold_leave_readings_uncalibrated_with_the_reas
     bad = {
         "expired": (certificate_text(oven_statement(now_s - 400 * DAY_S)), "expired on"),
         "early": (certificate_text(oven_statement(now_s + 5 * DAY_S)), "holds only from"),
-        "foreign": (certificate_text(oven_statement(now_s - DAY_S, "9999-OTHER")), "is for Eurotherm 3200, serial 9999"),
+        "foreign": (certificate_text(oven_statement(now_s - DAY_S, "9999-OTHER")), "for Eurotherm 3200, serial 9999"),
         "other-kind": (certificate_text(magnetometer_statement(now_s - DAY_S)), "is for Twinleaf"),
         "cut": (good[:200], "certificate refused"),
         "binary": (bytes(range(256)).decode("latin-1"), "not a TOML file"),

@@ -46,8 +46,8 @@ def spoil(folder: Path, how: str) -> None:
     elif how == "cut and vouched for":
         data = file.read_bytes()
         file.write_bytes(data[: len(data) // 2])
-        digests = [hashlib.sha256(part).hexdigest() for part in (data, data[: len(data) // 2])]
-        card.write_text(card.read_text().replace(*digests))
+        before, after = (hashlib.sha256(part).hexdigest() for part in (data, data[: len(data) // 2]))
+        card.write_text(card.read_text().replace(before, after))
     elif how == "card of rubbish":
         card.write_bytes(chance.randbytes(3000))
     elif how == "card with a key too long for a record":
@@ -57,13 +57,13 @@ def spoil(folder: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize(("how", "reason"), [
-    ("flipped", "SHA-256"), ("flipped and vouched for", ""), ("cut and vouched for", ""), ("card of rubbish", "model.toml"),
-    ("card with a key too long for a record", "unknown field"), ("model missing", "No such file"),
+    ("flipped", "SHA-256"), ("flipped and vouched for", ""), ("cut and vouched for", ""),
+    ("card of rubbish", "model.toml"), ("card with a key too long for a record", "unknown field"), ("model missing", "No such file"),
 ])
 def test_a_bad_model_leaves_the_daemon_up_and_every_scan_not_inspectable_with_the_reason(
     bench: Bench, site: Installed, how: str, reason: str
 ) -> None:
-    """Whatever is wrong with the package, a scan is journaled, its verdict says why it decides nothing, and signs that."""
+    """Whatever is wrong, a scan is journaled, and its signed verdict says why it decides nothing."""
     folder = site.folder / "model"
     shutil.copytree(SHIPPED_MODEL, folder)
     spoil(folder, how)

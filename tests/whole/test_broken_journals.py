@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,7 @@ from tests.whole.installed import instrument, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.publisher.mosquitto import Mosquitto
     from tests.whole.bench import Bench
@@ -44,7 +44,7 @@ def killed(bench: Bench, site: Installed) -> Installed:
 def test_damage_at_any_place_of_the_log_or_the_database_is_refused_or_loses_nothing_vouched_for(
     killed: Installed,
 ) -> None:
-    """Flip, cut or zero a seeded place of a file: what the last checkpoint covers is there, or the core does not start."""
+    """Flip, cut or zero a seeded place: what the last checkpoint covers is there, or the core does not start."""
     state, whole = killed.journal.parent, killed.folder / "whole"
     shutil.copytree(state, whole)
     messages = killed.messages()
@@ -55,21 +55,20 @@ def test_damage_at_any_place_of_the_log_or_the_database_is_refused_or_loses_noth
     for number in range(DAMAGES):
         shutil.rmtree(state)
         shutil.copytree(whole, state)
-        what = damage(chance, state)
+        where = f"seed {SEED}, damage {number}: {damage(chance, state)}"
         try:
             journal = open_journal(killed.journal, "bay-9", key)
-        except (ChainBroken, JournalCorrupt) as refused:
-            assert str(refused), f"seed {SEED}, damage {number}: {what}"
+        except (ChainBroken, JournalCorrupt):
             continue
         opened += 1
         size = journal.size
         journal.close()
-        assert size >= vouched, f"seed {SEED}, damage {number}: {what}: {size} records, {vouched} were vouched for"
+        assert size >= vouched, f"{where}: {size} records, {vouched} were vouched for"
         result = killed.verify()
-        assert result.status == "valid" or result.first_bad is not None, f"seed {SEED}, damage {number}: {what}: {result}"
+        assert result.status == "valid" or result.first_bad is not None, f"{where}: {result}"
         if result.status == "valid":
-            assert killed.messages() == messages[:size], f"seed {SEED}, damage {number}: {what}"
-    print(f"{DAMAGES} damages: {opened} opened, {DAMAGES - opened} refused; {len(messages)} records, {vouched} vouched for")
+            assert killed.messages() == messages[:size], where
+    print(f"{DAMAGES} damages: {opened} opened; {len(messages)} records, {vouched} vouched for")  # noqa: T201  for whoever repeats it
     assert 0 < opened < DAMAGES, "the damage is always or never noticed: this test proves nothing"
 
 

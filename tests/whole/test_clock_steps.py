@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def check_order(records: list[Record]) -> None:
     monotonic = [record.stamp.monotonic_ns for record in records]
     assert monotonic == sorted(monotonic)
     walls = [record.stamp.wall_ns / 1e9 for record in records]
-    jumps = [round((after - before) / HOUR_S) for before, after in zip(walls, walls[1:], strict=False)]
+    jumps = [round((after - before) / HOUR_S) for before, after in pairwise(walls)]
     assert [jump for jump in jumps if jump] == [-2, round(10 * YEAR_S / HOUR_S) + 2, -round(10 * YEAR_S / HOUR_S)]
 
 
