@@ -66,23 +66,23 @@ def lines(found: SpineFigures) -> list[str]:
     """Return the figures for a person."""
     machine, memory, rates, late = found.machine, found.memory, found.rates, found.latencies
     ours, least, ratio, stages = late.median("gateway"), late.median("floor"), late.ratio, late.stages
+    both = f"both at most {memory.together_peak_mb:.1f} MB"
+    alone = f"writer alone {rates.writer_one_at_a_time:.0f}/s one at a time, {rates.writer_flat_out:.0f}/s flat out"
+    one = f"gateway {rates.gateway_one_instrument:.0f}/s from one instrument polled every 5 ms, the least configurable"
+    p50 = f"device to subscriber p50 {ours[0]:.2f} ms, p99 {ours[1]:.2f} ms at {late.gateway[0].rate:.0f} readings/s"
+    floor = f"p50 {least[0]:.2f} ms, p99 {least[1]:.2f} ms at {late.floor[0].rate:.0f} readings/s"
+    parts = f"port {stages.device_to_core_ms:.2f} ms, to the writer {stages.core_to_writer_ms:.2f} ms"
     return [
-        f"machine           {machine.processor}, {machine.cores} cores, Python {machine.python}, {machine.broker};"
-        f" load {machine.load_before:.2f} before, {machine.load_after:.2f} after",
+        f"machine           {machine.processor}, {machine.cores} cores, Python {machine.python}, {machine.broker}",
+        f"load              {machine.load_before:.2f} before, {machine.load_after:.2f} after",
         "start-up          " + ", ".join(f"{word} {seconds:.2f} s" for word, seconds in found.start_s.items()),
         f"memory, idle      core {of(memory.core_idle)}, publisher {of(memory.publisher_idle)}",
-        f"memory, {memory.scans} scans   core {of(memory.core_after_scans)}, publisher {of(memory.publisher_after_scans)};"
-        f" both at most {memory.together_peak_mb:.1f} MB",
-        f"signed+committed  writer alone {rates.writer_one_at_a_time:.0f}/s one at a time,"
-        f" {rates.writer_flat_out:.0f}/s flat out (100 values a record)",
-        f"                  gateway {rates.gateway_one_instrument:.0f}/s from one instrument polled every 5 ms (the"
-        f" least configurable), {rates.gateway_many_instruments:.0f}/s from {rates.instruments} of them",
-        f"latency           device to subscriber p50 {ours[0]:.2f} ms, p99 {ours[1]:.2f} ms"
-        f" at {late.gateway[0].rate:.0f} readings/s (medians of {len(late.gateway)} runs)",
-        f"floor             p50 {least[0]:.2f} ms, p99 {least[1]:.2f} ms at {late.floor[0].rate:.0f} readings/s;"
-        f" gateway over floor: p50 {ratio[0]:.2f}, p99 {ratio[1]:.2f}",
-        f"of the p50        port {stages.device_to_core_ms:.2f} ms, to the writer {stages.core_to_writer_ms:.2f} ms,"
-        f" signed to subscriber {stages.writer_to_subscriber_ms:.2f} ms",
+        f"memory, scans     core {of(memory.core_after_scans)}, publisher {of(memory.publisher_after_scans)}; {both}",
+        f"signed+committed  {alone}, 100 values a record",
+        f"                  {one}; {rates.gateway_many_instruments:.0f}/s from {rates.instruments} of them",
+        f"latency           {p50}, medians of {len(late.gateway)} runs",
+        f"floor             {floor}; gateway over floor p50 {ratio[0]:.2f}, p99 {ratio[1]:.2f}",
+        f"of the p50        {parts}, signed to subscriber {stages.writer_to_subscriber_ms:.2f} ms",
     ]
 
 

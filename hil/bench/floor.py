@@ -52,8 +52,8 @@ def run(device_port: int, broker_port: int, poll_s: float, folder: Path) -> None
         payload = b"".join(register.to_bytes(2, "big") for register in registers)
         message = payload + key.sign(payload)
         database.execute("BEGIN IMMEDIATE")
-        done = [(row_of.pop(mid),) for mid in [acknowledged.popleft() for _ in range(len(acknowledged))] if mid in row_of]
-        database.executemany("DELETE FROM outbox WHERE id = ?", done)
+        done = [row_of.pop(acknowledged.popleft(), None) for _ in range(len(acknowledged))]
+        database.executemany("DELETE FROM outbox WHERE id = ?", [(row,) for row in done])
         row = database.execute("INSERT INTO outbox (message) VALUES (?)", (message,)).lastrowid
         database.execute("COMMIT")
         row_of[client.publish(TOPIC, message, qos=1).mid] = row or 0

@@ -8,20 +8,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gateway import clock
 from hil.bench.figures import Latencies, latency_of, stages_of
 from hil.bench.floor import TOPIC
-from hil.bench.listener import READINGS, Listener, trip_of_floor, trip_of_record
+from hil.bench.listener import READINGS, listening, trip_of_floor, trip_of_record
 from hil.bench.plant import polling, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hil.bench.listener import Arrival
+    from hil.bench.listener import Arrival, Listener
 
 POLL_MS = 10            # 100 readings a second
 WARM_UP_READINGS = 100  # connections made, caches filled
@@ -33,15 +33,12 @@ def measure_latency(broker_port: int, place: str, folder: Path, seconds: float, 
     """Run gateway and floor in turn, `seconds` each, `repeats` times."""
     ours, least, trips = [], [], []
     for number in range(repeats):
-        with closing(Listener(broker_port, (READINGS,), clock.monotonic_ns)) as listener:
-            config = polling(folder, broker_port, place, 1, POLL_MS)
-            with running(folder / f"latency-{number}", folder, config):
-                trips = [trip_of_record(arrival) for arrival in arrivals_in(listener, seconds)]
+        config = polling(folder, broker_port, place, 1, POLL_MS)
+        with listening(broker_port, READINGS) as listener, running(folder / f"latency-{number}", folder, config):
+            trips = [trip_of_record(arrival) for arrival in arrivals_in(listener, seconds)]
         ours.append(latency_of(trips, seconds))
-        with closing(Listener(broker_port, (TOPIC,), clock.monotonic_ns)) as listener:
-            with floor(broker_port, place, folder / f"floor-{number}"):
-                floor_trips = [trip_of_floor(arrival) for arrival in arrivals_in(listener, seconds)]
-        least.append(latency_of(floor_trips, seconds))
+        with listening(broker_port, TOPIC) as listener, floor(broker_port, place, folder / f"floor-{number}"):
+            least.append(latency_of([trip_of_floor(arrival) for arrival in arrivals_in(listener, seconds)], seconds))
     return Latencies(tuple(ours), tuple(least), stages_of(trips))
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import struct
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway import clock
 from gateway.evidence import cose
 from gateway.evidence.body import ReadingBody
 from gateway.evidence.record import decode
@@ -20,7 +22,7 @@ from gateway.publisher.link import set_nodelay
 from hil.bench.stopwatch import COUNT, time_in, time_of_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from drivers.sample import Nanoseconds
 
@@ -49,10 +51,10 @@ class Trip:
 
 @dataclass(slots=True)
 class Listener:
-    """Subscribes to some topics of a broker on loopback and keeps what comes. `take` gives it and begins anew."""
+    """Subscribes to a topic of a broker on loopback and keeps what comes. `take` gives it and begins anew."""
 
     port: int
-    topics: tuple[str, ...]
+    topic: str
     clock: Callable[[], Nanoseconds]
     arrivals: list[Arrival] = field(default_factory=list)
     client: mqtt.Client = field(init=False)
@@ -64,7 +66,7 @@ class Listener:
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         self.client.on_socket_open = set_nodelay
         self.client.on_message = self._on_message
-        self.client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in self.topics])
+        self.client.on_connect = lambda client, *_: client.subscribe(self.topic, 1)
         self.client.on_subscribe = lambda *_: granted.set()
         self.client.connect("127.0.0.1", self.port)
         self.client.loop_start()
@@ -92,6 +94,16 @@ class Listener:
         """Hang up."""
         self.client.disconnect()
         self.client.loop_stop()
+
+
+@contextmanager
+def listening(port: int, topic: str) -> Iterator[Listener]:
+    """Give a listener and hang up at the end."""
+    listener = Listener(port, topic, clock.monotonic_ns)
+    try:
+        yield listener
+    finally:
+        listener.close()
 
 
 def trip_of_record(arrival: Arrival) -> Trip:

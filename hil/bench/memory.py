@@ -6,7 +6,6 @@ The kernel's own figures (proc(5), VmRSS and VmHWM); shared pages are counted in
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from gateway import clock
 from gateway.control import Ask, ask
 from hil.bench.figures import Memory, MemoryFigures
 from hil.bench.instruments import SEED, instruments
-from hil.bench.listener import VERDICTS, Listener
+from hil.bench.listener import VERDICTS, listening
 from hil.demo.bay import Bay
 from hil.demo.site import Site
 
@@ -34,7 +33,7 @@ def resident(service: Service) -> Memory:
 
 def measure_memory(broker_port: int, folder: Path, scans: int) -> MemoryFigures:
     """Measure all four; `scans` scans of an emulated head are decided in between."""
-    with instruments("bay", folder) as ports, closing(Listener(broker_port, (VERDICTS,), clock.monotonic_ns)) as verdicts:
+    with instruments("bay", folder) as ports, listening(broker_port, VERDICTS) as verdicts:
         site = Site(folder / "bay", folder)
         certificates = Bay(folder, SEED, clock.monotonic_ns).certificates(clock.wall_ns() / 1e9)
         site.lay_out(ports, certificates, ("127.0.0.1", broker_port))

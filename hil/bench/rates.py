@@ -6,7 +6,6 @@ A record counts when its receipt has resolved, or when it has arrived at a subsc
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,7 @@ from gateway.evidence.writer import JournalBehind, Writer
 from hil.bench.figures import Rates
 from hil.bench.instruments import UNITS
 from hil.bench.latency import arrivals_in
-from hil.bench.listener import READINGS, Listener
+from hil.bench.listener import READINGS, listening
 from hil.bench.plant import polling, running
 
 if TYPE_CHECKING:
@@ -98,7 +97,6 @@ def a_reading() -> Reading:
 
 def gateway_rate(broker_port: int, place: str, folder: Path, units: int, seconds: float) -> float:
     """Return the readings per second that reach a subscriber from so many instruments polled as fast as may be."""
-    with closing(Listener(broker_port, (READINGS,), clock.monotonic_ns)) as listener:
-        config = polling(folder, broker_port, place, units, POLL_MS_MIN)
-        with running(folder / f"rate-{units}", folder, config):
-            return round(len(arrivals_in(listener, seconds)) / seconds, 1)
+    config = polling(folder, broker_port, place, units, POLL_MS_MIN)
+    with listening(broker_port, READINGS) as listener, running(folder / f"rate-{units}", folder, config):
+        return round(len(arrivals_in(listener, seconds)) / seconds, 1)
