@@ -36,10 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
         measure(load(arguments.config))
     except* (ChainBroken, JournalCorrupt, JournalLocked, JournalFailed, sqlite3.Error) as group:
         stopped = innermost(group)
-    if isinstance(stopped, ChainBroken | JournalCorrupt):
-        raise ValueError(f"{stopped}; find out why, then `spingate journal set-aside` lets a new one begin") from stopped
     if stopped is not None:
-        raise ValueError(str(stopped)) from stopped
+        untrusted = isinstance(stopped, ChainBroken | JournalCorrupt)
+        fix = "; find out why, then `spingate journal set-aside` lets a new one begin" if untrusted else ""
+        raise ValueError(f"{stopped}{fix}") from stopped
     return 0
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from gateway.cli.main import main
 from gateway.evidence import keys
 from gateway.evidence.journal import last_note_of_the_one_before, open_journal, set_aside
@@ -13,6 +11,8 @@ from gateway.evidence.journal_file import checkpoint_copy
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_the_journal_after_names_the_last_head_of_the_one_before(tmp_path: Path) -> None:
