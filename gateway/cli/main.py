@@ -25,6 +25,7 @@ COMMANDS = (
     "verify",
     "export",
     "keys",
+    "journal",
     "hil",
     "bench",
 )

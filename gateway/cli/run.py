@@ -37,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     except* (ChainBroken, JournalCorrupt, JournalLocked, JournalFailed, sqlite3.Error) as group:
         stopped = innermost(group)
     if stopped is not None:
-        raise ValueError(str(stopped)) from stopped
+        untrusted = isinstance(stopped, ChainBroken | JournalCorrupt)
+        fix = "; find out why, then `spingate journal set-aside` lets a new one begin" if untrusted else ""
+        raise ValueError(f"{stopped}{fix}") from stopped
     return 0
 
 
