@@ -36,7 +36,8 @@ class Beam:
     `spectra` is complex128 [group 8][bin 256], unitary FFT of the field on the axis at the sensor, in fT; `floor`
     [256] is the noise power E|w|^2 per bin of one group; `tones` marks bins with a station; `alive` has one
     entry per channel. `heard` and `seen` [256] are the mean power of the references and of the array over their
-    medians before anything was taken out: what a station or ringing looked like. `ringing_ft` is the amplitude of ringing taken out, at the pulse's end; 0 where none was.
+    medians before anything was taken out: what a station or ringing looked like. `ringing_ft` is the amplitude of the
+    ringing taken out, at the pulse; 0 where none was.
     """
 
     plan: BandPlan
@@ -100,7 +101,7 @@ def _without_pilot(band: CalibratedBand, alive: NDArray[np.bool_]) -> NDArray[np
     """Subtract the injected tone, fitted per channel over all groups: it keeps its phase from echo to echo."""
     tone = np.exp(2j * np.pi * band.pilot_offset_hz / band.plan.rate_hz * np.arange(POINTS))
     field = np.where(alive[:, None, None], band.field_ft, 0.0).astype(np.complex128)
-    return field - (field @ tone.conj() / POINTS).mean(axis=1)[:, None, None] * tone
+    return np.asarray(field - (field @ tone.conj() / POINTS).mean(axis=1)[:, None, None] * tone)
 
 
 def beam_weights(array: NDArray[np.complex128], tones: NDArray[np.bool_],

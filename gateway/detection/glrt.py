@@ -104,7 +104,7 @@ class Scene:
 
     def statistic(self, band: int, decay: Decay) -> NDArray[np.float64]:
         """2 ln L of one line at [width, frequency], less what removed lines may have left there."""
-        return np.maximum(self.response(band, decay).statistic - self._residue[band], 0.0)
+        return np.asarray(np.maximum(self.response(band, decay).statistic - self._residue[band], 0.0))
 
     def remove(self, fit: Fit) -> None:
         """Subtract a fit's lines from their bands, each where it is strongest within a step of the grid."""

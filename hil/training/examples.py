@@ -36,7 +36,7 @@ BATCH: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One scan. `likelihood` is [substance 8][log p, accepted, consistent] of the likelihood ratio, NaN unless asked."""
+    """One scan. `likelihood` is [substance 8][log p, accepted, consistent], NaN unless asked for."""
 
     picture: NDArray[np.float16]
     truth: Truth

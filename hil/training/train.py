@@ -51,12 +51,12 @@ def main() -> None:
     """Gather, train, export both ways, calibrate and measure both, keep the better."""
     scratch = Path(sys.argv[1])
     data = gather(scratch, SEED_TRAIN, SCANS_TRAIN, with_likelihood=False)
-    calibration = gather(scratch, SEED_CALIBRATION, SCANS_CALIBRATION, with_likelihood=True)
-    test = gather(scratch, SEED_TEST, SCANS_TEST, with_likelihood=True)
     tf.keras.utils.set_random_seed(SEED_TRAIN)
     model = build(len(SUBSTANCES))
     train(model, data.pictures, data.wanted, data.weight, SEED_TRAIN)
     pictures = turned(data.pictures[:REPRESENTATIVE].astype(np.float32), np.random.default_rng(SEED_TRAIN))
+    calibration = gather(scratch, SEED_CALIBRATION, SCANS_CALIBRATION, with_likelihood=True)
+    test = gather(scratch, SEED_TEST, SCANS_TEST, with_likelihood=True)
     made = {"float32": export(model), "int8": export(model, pictures)}
     found = {kind: _calibrated(content, calibration) for kind, content in made.items()}
     for kind, (thresholds, pd) in found.items():
