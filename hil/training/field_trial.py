@@ -8,8 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -29,6 +28,9 @@ from hil.scene.scenario import SCENARIOS
 from hil.training.bounds import lower_bound
 from hil.training.emulated import KELVIN, calibrated
 from hil.training.examples import WORKERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SEED: Final = 404
 TRIALS: Final = 100
