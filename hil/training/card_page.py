@@ -47,12 +47,12 @@ def _row(row: Measured) -> str:
     return f"| {row.what} | {row.hits} | {row.trials} | {row.bound:.4f} |"
 
 
-PURPOSE = """The network looks at the same whitened spectra as the likelihood ratio and gives a probability to each
-covered substance and to three classes of scene: none, interference, ringing. It never decides alone."""
+PURPOSE = """The network looks at the same whitened spectra as the likelihood ratio and gives a probability to
+each covered substance and to three classes of scene: none, interference, ringing. It never decides alone."""
 
-DATA = """Emulated scans alone (`hil/training/emulated.py`), because no recording of a real 14N signal can be had:
-loads at 0.10 to 0.40 m, 253 to 323 K, sensor tiers A, B and C, dwell times of 60, 120 and 300 s, targets of
-deflection 3 to 20. Hard negatives: stations on lines and elsewhere (20 fT to 30 pT), ringing (3 fT to 1
+DATA = """Emulated scans alone (`hil/training/emulated.py`), because no recording of a real 14N signal can be
+had: loads at 0.10 to 0.40 m, 253 to 323 K, sensor tiers A, B and C, dwell times of 60, 120 and 300 s, targets
+of deflection 3 to 20. Hard negatives: stations on lines and elsewhere (20 fT to 30 pT), ringing (3 fT to 1
 pT), confusers, single foreign lines, a calibrant left in the bay, a dead channel, gain and phase errors,
 unknown temperature, slopes anywhere in their range. The three sets share no seed. A target's mass follows
 from its deflection, so weak and strong ones are seen in each tier."""
@@ -60,15 +60,15 @@ from its deflection, so weak and strong ones are seen in each tier."""
 RULE = """A substance is named when the false-alarm probability of its likelihood ratio, over all substances,
 temperatures, slopes, widths and bins of the scan, is at most the policy's rate less `assist_pfa`, and its
 lines fit together in strength. It is also named when that probability is at most `assist_p` and the network
-gives it `assist_network` or more: the quantile above which no more than `assist_pfa` of the calibration
-scans without a target fell. It is vetoed, and the scan then is not inspectable, when the network gives it
-less than `veto_network` and a hazard `veto_scene` or more: the level below which one in a thousand true
-alarms of the calibration set fell. None of these figures was set by hand."""
+gives it `assist_network` or more: the quantile above which no more than `assist_pfa` of the calibration scans
+without a target fell. It is vetoed, and the scan then is not inspectable, when the network gives it less than
+`veto_network` and a hazard `veto_scene` or more: the level below which one in a thousand true alarms of the
+calibration set fell. None of these figures was set by hand."""
 
-MEASURED = """On the test set, and on named scenes with seeds of their own. For rates that should be high the bound is the
-lower one, for false alarms and losses the upper one. Deflection d is that of a matched filter that knows
-everything, in the sensors' own noise: city noise, interference and a load off the axis only lower what is
-left of it."""
+MEASURED = """On the test set, and on named scenes with seeds of their own. For rates that should be high the
+bound is the lower one, for false alarms and losses the upper one. Deflection d is that of a matched filter
+that knows everything, in the sensors' own noise: city noise, interference and a load off the axis only lower
+what is left of it."""
 
 LIMITS = """## What it cannot do
 

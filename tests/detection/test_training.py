@@ -1,4 +1,4 @@
-"""What the training rests on: scans fixed by their seed, thresholds within their budget, a card that says what is shipped."""
+"""What the training rests on: scans fixed by seed, thresholds within their budget, a card of what is shipped."""
 
 from __future__ import annotations
 
