@@ -51,7 +51,7 @@ class RegisterDriver(Protocol):
     """Turns register answers into samples. The Modbus framing and its time-outs belong to the port.
 
     The port calls `ask`; where that gives a request, exactly one of `answer` or `refuse` follows it.
-    Where it gives None, the port asks again no later than the driver's `idle_s_max`.
+    Where it gives None, the port asks again after the driver's `idle_s_max`, as it stands then, or sooner.
     """
 
     idle_s_max: float

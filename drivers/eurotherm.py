@@ -30,6 +30,9 @@ DECIMALS = 1
 # The table holds no identity: make and family come from the configuration, serial and firmware stay empty.
 IDENTITY = Identity(make="Eurotherm", model="3200", serial="", firmware="")
 
+# A port may be asked for a sign of life meanwhile.
+IDLE_S_MAX = 0.25
+
 CHANNELS = (
     Channel("process_value", "temperature", "degC"),
     Channel("set_point", "temperature", "degC"),
@@ -49,7 +52,7 @@ class Eurotherm:
     def __init__(self, poll_s: float = 1.0, decimals: int = DECIMALS, address_offset: int = 0) -> None:
         if decimals not in {0, 1, 2}:
             raise ValueError(f"decimals = {decimals}: must be 0, 1 or 2")
-        self.idle_s_max = min(poll_s, 0.25)
+        self.idle_s_max = IDLE_S_MAX
         self._poll_ns = round(poll_s * 1e9)
         self._scale = 10.0**-decimals
         self._request = ReadRegisters(FIRST_REGISTER + address_offset, REGISTERS)
@@ -60,6 +63,7 @@ class Eurotherm:
     def ask(self, now: Nanoseconds) -> ReadRegisters | None:
         """Return the read that is due once each poll."""
         if self._due is not None and now < self._due:
+            self.idle_s_max = min((self._due - now) / 1e9, IDLE_S_MAX)
             return None
         # Keep the rhythm, but do not catch up on polls that a silence has swallowed.
         self._due = max((self._due or now) + self._poll_ns, now + self._poll_ns // 2)

@@ -112,7 +112,6 @@ class _Bus:
         self._serial = isinstance(address, SerialAddress)
         self._answer_s = answer_seconds(address, line)
         self._gap_s = gap_seconds(address, line)
-        self._idle_s = min(BEAT_S, *(seat.driver.idle_s_max for seat in self._seats))
         self._link: Link | None = None
         self._failures = 0              # losses and refusals of the line since an answer last came
         self._silences = 0              # requests without an answer in a row
@@ -150,7 +149,7 @@ class _Bus:
                     asked = True
                     await self._exchange(link, seat, request)
             if not asked:
-                await asyncio.sleep(self._idle_s)
+                await asyncio.sleep(min(BEAT_S, *(seat.driver.idle_s_max for seat in self._seats)))
 
     async def _exchange(self, link: Link, seat: _Seat, request: Request) -> None:
         """Carry one request; its driver is told either way, unless this task is cancelled."""
@@ -232,7 +231,11 @@ class _Bus:
             seat.deliver(Fault(kind, detail, self._now()))
 
     async def _beating(self, work: Coroutine[object, object, _T]) -> _T:
-        """Await something bounded and give proof of life meanwhile."""
+        """Await something bounded and give proof of life meanwhile.
+
+        In a task of its own: the client turns a cancellation into an error, and wait_for of Python 3.11 loses one
+        that comes together with the answer; either way a port that is polled fast would not end.
+        """
         task = asyncio.ensure_future(work)
         try:
             while not task.done():

@@ -17,7 +17,7 @@ from gateway.acquisition import check_drivers
 from gateway.drafts import Drafter
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
-from gateway.evidence.journal import open_journal
+from gateway.evidence.journal import last_note_of_the_one_before, open_journal
 from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
 from gateway.judgement import Judgement, take_up_model
@@ -52,7 +52,8 @@ class Assembly:
     def announce(self, lanes: list[Calibrated], model: ModelBody) -> None:
         """Journal the start, the configuration, the keys of a new journal, every certificate and the model."""
         first = self.journal.size == 0
-        self.say(start_body(clean=self.journal.was_clean))
+        before = last_note_of_the_one_before(self.places.journal) if first else None
+        self.say(start_body(clean=self.journal.was_clean, replaces=before))
         self.say(ConfigurationBody("gateway.toml", self.loaded.text.decode()))
         if first:
             public = self.key.ed25519.public_key().public_bytes_raw()
@@ -121,7 +122,7 @@ def find_key(loaded: Loaded) -> SigningKey:
     return keys.load(loaded.resolve(table.file))
 
 
-def start_body(*, clean: bool) -> StartBody:
+def start_body(*, clean: bool, replaces: str | None) -> StartBody:
     """Return on what this run runs."""
     packages = []
     for name in DECIDING_PACKAGES:
@@ -129,4 +130,5 @@ def start_body(*, clean: bool) -> StartBody:
             packages.append(f"{name} {version(name)}")
         except ModuleNotFoundError:  # importlib's PackageNotFoundError: the other TFLite runtime
             continue
-    return StartBody(platform.machine(), platform.release(), platform.python_version(), tuple(packages), clean)
+    python = platform.python_version()
+    return StartBody(platform.machine(), platform.release(), python, tuple(packages), clean, replaces)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 REQUEST_BYTES_MAX = 4096       # the longest request has a label of 200 characters
 ANSWER_BYTES_MAX = 1_048_576   # a status with 64 instruments is about 40 kB
+LABEL_BYTES_MAX = 256          # as long as a name in a record may be
 ANSWER_S_MAX = 5.0             # the loop answers within milliseconds, or it hangs
 
 

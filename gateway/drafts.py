@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.detection.verdict import Anomaly, Verdict
     from gateway.evidence.layout import Body
 
+LABEL_BYTES_MAX = 256  # what the record's event id holds; the control socket takes 200 characters of up to 4 bytes
 FLAGS_MAX = 16  # a device that has more to say about one reading says it in its status
 
 
@@ -119,9 +120,10 @@ class Drafter:
         return self.draft(now, body)
 
     def context(self, now: Now, source: str, scan_id: int, label: str) -> Draft:
-        """Return the record of what somebody called the load: a claim, with who made it."""
+        """Return the record of what somebody called the load, where anybody did: a claim, with who made it."""
+        called = clipped(label, LABEL_BYTES_MAX) or None
         return self.draft(
-            now, ContextBody(source=source, received_at=now.monotonic_ns, scan_id=scan_id, event_id=label)
+            now, ContextBody(source=source, received_at=now.monotonic_ns, scan_id=scan_id, event_id=called)
         )
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.detection.detector import Detector, Policy
+from gateway.detection.detector import Detector, ModelRefused, Policy
 from gateway.detection.verdict import Outcome, Verdict
 from gateway.evidence.act import ModelBody
+from gateway.evidence.body import clipped
 
 if TYPE_CHECKING:
     from calibration.reading import CalibratedScan
@@ -22,6 +23,8 @@ LOG = logging.getLogger("spingate")
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "nqr"
 NO_MODEL = bytes(32)
+REFUSAL_BYTES_MAX = 1000  # every verdict repeats it
+CARD_BYTES_MAX = 49_152   # what a model's record has room for, docs/record.cddl
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +48,12 @@ def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:
     table = loaded.config.detection
     folder = loaded.resolve(table.model_dir) if table.model_dir else SHIPPED_MODEL
     policy = Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max)
-    detector = Detector(policy)
-    return Judgement(detector, "", NO_MODEL), ModelBody(folder.name, "", "", accepted=False, reason="TEMP")
+    try:
+        detector = Detector.load(folder, policy)
+    except ModelRefused as refused:
+        reason = clipped(str(refused), REFUSAL_BYTES_MAX)
+        LOG.warning("model refused: %s", reason)
+        return Judgement(None, reason, NO_MODEL), ModelBody(folder.name or "/", "", "", accepted=False, reason=reason)
+    card = detector.card if len(detector.card.encode()) <= CARD_BYTES_MAX else ""  # its digest names it all the same
+    body = ModelBody(folder.name or "/", detector.runtime, card, accepted=True, reason="")
+    return Judgement(detector, "", detector.model_sha256), body

@@ -14,6 +14,7 @@ from drivers.table import DRIVERS
 from gateway.block import Block
 from gateway.detection.anomaly import EnergyDetector, LaneSettings
 from gateway.evidence.act import CalibrationBody
+from gateway.evidence.body import clipped
 from gateway.evidence.layout import DOCUMENT
 from gateway.passing import Passing
 from gateway.pipeline import Lane
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.config_tables import InstrumentTable
 
 MS_PER_HOUR = 3_600_000
+REFUSAL_BYTES_MAX = 400  # every reading repeats it; the journal has it whole, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
         magnetic = EnergyDetector(settings, readings_per_hour=MS_PER_HOUR / instrument.block_ms)
     scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
     block_s = instrument.block_ms / 1000
+    refusal = "" if body is None or body.accepted else clipped(f"certificate refused: {body.reason}", REFUSAL_BYTES_MAX)
     lane = Lane(
-        instrument.name, Block(block_s), certificate, magnetic, Passing(block_s), instrument.serial, scans=scans
+        instrument.name, Block(block_s), certificate, magnetic, Passing(block_s), instrument.serial, scans, refusal
     )
     return Calibrated(lane, body, certificate.sha256 if certificate else None)
 
@@ -57,7 +60,7 @@ def take_up(loaded: Loaded, instrument: InstrumentTable) -> tuple[Certificate | 
     try:
         certificate = read_certificate(path)
     except (CertificateRefused, OSError) as error:
-        return None, CalibrationBody(instrument.name, "", accepted=False, reason=str(error))
+        return None, CalibrationBody(instrument.name, "", accepted=False, reason=clipped(str(error)))
     text = path.read_text()
     if len(text.encode()) > DOCUMENT.bytes_max:
         text = ""  # its digest names it all the same

@@ -26,13 +26,6 @@ class Systemd:
             place = "\0" + self.address[1:] if self.address.startswith("@") else self.address
             send(place, "\n".join(lines).encode())
 
-    @staticmethod
-    def watchdog_s() -> float | None:
-        """Return the time within which systemd wants a sign of progress, None where it wants none."""
-        wanted = os.environ.get("WATCHDOG_USEC", "")
-        meant_for = os.environ.get("WATCHDOG_PID", str(os.getpid()))
-        return int(wanted) / 1e6 if wanted.isdigit() and meant_for == str(os.getpid()) else None
-
 
 def wake(path: Path) -> None:
     """Tell the publisher that records were committed."""

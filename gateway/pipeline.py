@@ -57,6 +57,7 @@ class Lane:
     passing: Passing
     serial: str = ""  # from the configuration, for a device that cannot tell its own
     scans: bool = False  # a head: its certificate is for its scans, not for what it says of itself
+    refusal: str = ""  # why the configured certificate could not be taken up
     queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
     deciding_since: Nanoseconds | None = None  # when the scan in work was taken up
@@ -100,7 +101,8 @@ class Pipeline:
         """Calibrate a block, journal the reading, and look in it for something ferrous moving past."""
         now = self.clock()
         certificate = None if lane.scans else lane.certificate
-        reading = calibrate(named(block, lane.serial), certificate, now.wall_ns / 1e9, self.trusts(now))
+        calibrated = calibrate(named(block, lane.serial), certificate, now.wall_ns / 1e9, self.trusts(now))
+        reading = replace(calibrated, trust=explained(calibrated.trust, "" if lane.scans else lane.refusal))
         lane.last_reading = reading
         lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
@@ -118,7 +120,8 @@ class Pipeline:
         now = self.clock()
         lane.deciding_since = now.monotonic_ns
         wall_s, trusted = now.wall_ns / 1e9, self.trusts(now)
-        scan = await self.off_loop(calibrate_scan, capture, lane.certificate, wall_s, trusted)
+        calibrated = await self.off_loop(calibrate_scan, capture, lane.certificate, wall_s, trusted)
+        scan = replace(calibrated, trust=explained(calibrated.trust, lane.refusal))
         lane.readings += 1
         lane.trust = scan.trust
         receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan), capture.raw)
@@ -155,6 +158,11 @@ class Pipeline:
                 return self.submit(self.drafter.instrument_fault(now, lane.name, fault), None)
 
 
+def explained(trust: Trust, refusal: str) -> Trust:
+    """Return the trust with why the configured certificate was refused, rather than that there is none."""
+    return replace(trust, reason=refusal) if refusal else trust
+
+
 def named(sample: Sample, serial: str) -> Sample:
     """Return the sample with the configured serial number, flagged so, where the device tells none itself."""
     if sample.device.serial or not serial:
@@ -172,8 +180,7 @@ def deliver(lane: Lane, event: Event) -> None:
 
 
 def overdue(lane: Lane, now_ns: int) -> Fault | None:
-    """Return a fault for events that a full lane lost since it was last asked, None where none were."""
-    lost, lane.dropped = lane.dropped, 0
-    if not lost:
+    """Return a fault for the events that a full lane has lost, None where none were."""
+    if not lane.dropped:
         return None
-    return Fault("overload", f"{lost} events lost: the gateway is too slow for this instrument", now_ns)
+    return Fault("overload", f"{lane.dropped} events lost: the gateway is too slow for this instrument", now_ns)

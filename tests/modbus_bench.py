@@ -16,7 +16,7 @@ import numpy as np
 from drivers.driver import LineSettings
 from drivers.modbus_port import run_registers
 from drivers.sample import BandPlan, Event, Fault, Sample, ScanCapture
-from hil.instruments.nqr_head import SceneBand, SceneScan
+from hil.instruments.felt import FeltBand, FeltScan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,7 +32,7 @@ def plans(count: int) -> tuple[BandPlan, ...]:
     return tuple(BandPlan(890_000.0 + 5_000.0 * band, 20_000.0, 0.0128, 4, 20) for band in range(count))
 
 
-def scene(wanted: Sequence[BandPlan], scan_id: int) -> SceneScan:
+def scene(wanted: Sequence[BandPlan], scan_id: int) -> FeltScan:
     """Return noise of 10 fT, with a strong carrier in the first band's channel 0, drawn from the scan id."""
     bands = []
     for place in range(len(wanted)):
@@ -40,8 +40,8 @@ def scene(wanted: Sequence[BandPlan], scan_id: int) -> SceneScan:
         field_ft = (chance.standard_normal((8, 8, 256, 2)) * 10.0).astype(np.float32).view(np.complex64)[..., 0]
         if place == 0:
             field_ft[0] += 33_000.0
-        bands.append(SceneBand(field_ft, -3000.0, 100.0, 50.0, 1.5))
-    return SceneScan(tuple(bands), 21.5, 0.25)
+        bands.append(FeltBand(field_ft, -3000.0, 100.0, 50.0, 1.5))
+    return FeltScan(tuple(bands), 21.5, 0.25)
 
 
 @dataclass(slots=True)

@@ -8,16 +8,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.cli.limits import whole_number
 from gateway.cli.words import add_config
 
 if TYPE_CHECKING:
     import argparse
 
+INDEX_MAX = 2**63 - 1  # an SQLite integer
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate export`."""
     parser = subparsers.add_parser("export", help="write one record with its proof of inclusion to a file")
-    parser.add_argument("index", type=int, metavar="INDEX", help="the record's number in the journal, from 0")
+    parser.add_argument(
+        "index", type=whole_number(0, INDEX_MAX), metavar="INDEX", help="the record's number in the journal, from 0"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write; must not exist")
     parser.add_argument("--journal", type=Path, metavar="FILE", help="journal to read instead of the configured one")
     add_config(parser)

@@ -25,6 +25,7 @@ COMMANDS = (
     "verify",
     "export",
     "keys",
+    "journal",
     "hil",
     "bench",
 )
@@ -42,7 +43,8 @@ def parser(only: str = "") -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"spingate {__version__}")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS if only not in COMMANDS else (only,):
+    names = COMMANDS if only not in COMMANDS else (only,)
+    for name in () if only == "--version" else names:
         importlib.import_module(f"gateway.cli.{name}").add_parser(subparsers)
     return top
 

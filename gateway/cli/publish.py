@@ -5,7 +5,9 @@ It ends with exit 0 on SIGTERM or SIGINT; what was not acknowledged is sent agai
 
 from __future__ import annotations
 
+import gc
 import signal
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from gateway.cli.words import add_config, start_log
 if TYPE_CHECKING:
     import argparse
 
+    from gateway.config import Loaded
     from gateway.publisher.status import Status
 
 BEAT_S = 0.5  # how often systemd hears of progress at most
@@ -27,16 +30,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Publish until told to stop."""
-    from gateway.clock import monotonic_ns
+    """Publish until told to stop. What it must remember and cannot write ends it with the reason."""
     from gateway.config import load
+    from gateway.publisher.doorbell import DoorbellTaken
+    from gateway.publisher.ledger import RefusedListFull
+
+    start_log()
+    loaded = load(arguments.config)
+    try:
+        carry(loaded)
+    except (DoorbellTaken, RefusedListFull) as error:
+        raise ValueError(str(error)) from error
+    except sqlite3.Error as error:
+        raise ValueError(f"publisher_dir = {loaded.config.gateway.publisher_dir!r}: {error}") from error
+    return 0
+
+
+def carry(loaded: Loaded) -> None:
+    """Open everything and publish."""
+    from gateway.clock import monotonic_ns
     from gateway.notify import Systemd
     from gateway.places import places
     from gateway.progress import SECOND
     from gateway.publisher.publisher import Publisher
 
-    start_log()
-    loaded = load(arguments.config)
     found = places(loaded)
     found.publisher_state.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop = threading.Event()
@@ -54,10 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
             told = now
             systemd.say("WATCHDOG=1", f"STATUS={line(publisher.status_written)}")
 
+    gc.freeze()  # what was loaded stays; it need not be looked through for garbage again and again
     systemd.say("READY=1")
     publisher.run(stop, beat)
     systemd.say("STOPPING=1")
-    return 0
 
 
 def line(status: Status | None) -> str:

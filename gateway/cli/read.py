@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from drivers.sample import Event, Fault, Sample
+from gateway.cli.limits import whole_number
 from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("read", help="print what one instrument on one port says")
     parser.add_argument("instrument", help="which driver; spingate hil --list shows them")
     parser.add_argument("--port", required=True, help="/dev/serial/by-id/... or tcp://HOST:PORT")
-    parser.add_argument("--unit", type=int, default=1, help="Modbus unit id (1)")
+    parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
     parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
     add_json(parser)

@@ -42,6 +42,13 @@ def coloured(word: str) -> str:
     return f"{COLOURS[word]}{padded}{PLAIN}" if sys.stdout.isatty() else padded
 
 
+def innermost(group: BaseException) -> BaseException:
+    """Return the first single exception in a group of groups: what really happened."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
 def start_log() -> None:
     """Log to standard error, where systemd's journal takes it with time and unit; warnings of libraries too."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)

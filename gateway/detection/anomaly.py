@@ -31,8 +31,6 @@ STUCK = 1e-24
 
 # Readings between two fits of the background: a thirtieth of it.
 REFIT_READINGS = 10
-# An alarm that grows is said again at ten times the energy: three times the field, half a dozen times a pass.
-SAY_AGAIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,6 @@ class EnergyDetector:
         self._recent: deque[NDArray[np.float64]] = deque(maxlen=self._recent_max)
         self._next_row: int | None = None
         self._in_alarm = 0
-        self._said_energy = 0.0
         self._whitener: _Whitener | None = None
         self._learnt = 0
 
@@ -104,16 +101,6 @@ class EnergyDetector:
             return None
         anomaly = self._test(reading_s)
         self._in_alarm = self._in_alarm + 1 if anomaly else 0
-        return self._worth_saying(anomaly)
-
-    def _worth_saying(self, anomaly: Anomaly | None) -> Anomaly | None:
-        """One pass is one alarm: said when it begins, and again whenever it has become so much stronger."""
-        if anomaly is None:
-            self._said_energy = 0.0
-            return None
-        if self._in_alarm > 1 and anomaly.energy < SAY_AGAIN * self._said_energy:
-            return None
-        self._said_energy = anomaly.energy
         return anomaly
 
     def _learns(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -104,7 +104,12 @@ class Journal:
         return note
 
     def close(self) -> None:
-        """Close the database and let go of the lock."""
+        """Fold the write-ahead log into the database, so that the file can be copied alone; close, and let go.
+
+        Where a reader is busy or the disk is full the log stays beside the database, and nothing is lost.
+        """
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
         self._lock.close()
 
@@ -186,12 +191,21 @@ def generation_of(path: Path) -> int:
     return generation
 
 
+def last_note_of_the_one_before(path: Path) -> str | None:
+    """Return the newest tree head of the journal that was set aside last, None where none was.
+
+    It belongs into the new journal's first record (`StartBody.replaces`): so the old one cannot be forgotten.
+    """
+    before = generation_of(path) - 1
+    copy = checkpoint_copy(broken_name(path, before))
+    return copy.read_text() if before and copy.exists() else None
+
+
 def set_aside(path: Path) -> tuple[Path, str | None]:
     """Move a broken journal out of the way by an operator's decision, so that a new one can begin.
 
-    Returns its new path and its newest checkpoint outside the database, which belongs into the new journal's
-    first record (`StartBody.replaces`). Nothing is deleted. The new journal has another origin.
-    Raises JournalLocked while a gateway runs.
+    Returns its new path and its newest checkpoint outside the database. Nothing is deleted. The new journal has
+    another origin and names that checkpoint in its first record. Raises JournalLocked while a gateway runs.
     """
     with take_lock(lock_file(path)):
         aside = broken_name(path, generation_of(path))

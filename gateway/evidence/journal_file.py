@@ -88,6 +88,14 @@ def distrust(connection: sqlite3.Connection) -> None:
     connection.text_factory = str
 
 
+def octets(cell: object) -> bytes:
+    """Return a cell's bytes; one that holds none (SQLite keeps types by value, not by column) reads as empty.
+
+    Empty is no record, no leaf hash and no checkpoint, so it is refused where it is checked.
+    """
+    return cell if type(cell) is bytes else b""
+
+
 def write_durably(path: Path, data: bytes, mode: int) -> None:
     """Replace a file as a whole: after a power cut it is the old one or the new one."""
     fresh = path.with_name(f"{path.name}.new")

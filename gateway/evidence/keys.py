@@ -95,6 +95,8 @@ def create(private: Path, public: Path) -> SigningKey:
 
     The private file is 0600; its folder is made 0700 where it does not exist.
     """
+    if public.exists():                 # looked at first: a private key without its public half is of no use
+        raise KeyExists(f"{public}: exists; a key is never overwritten, move it away first")
     key = generate()
     private.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     write_new(private, private_pem(key), PRIVATE_MODE)

@@ -12,7 +12,7 @@ from gateway.evidence import checkpoint, cose, record
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.checkpoint import CheckpointRefused
 from gateway.evidence.cose import MessageRefused
-from gateway.evidence.journal_file import FORMAT, ChainBroken, JournalCorrupt, checkpoint_copy
+from gateway.evidence.journal_file import FORMAT, ChainBroken, JournalCorrupt, checkpoint_copy, octets
 from gateway.evidence.tree import HASH_BYTES, CompactRange, leaf_hash
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def newest_tree(connection: sqlite3.Connection, origin: str, keys: PublicKeys) -
     row = connection.execute("SELECT size, note, peaks FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
     if row is None:
         return CompactRange()
-    size, note, peaks = row
+    size, note, peaks = row[0], octets(row[1]), octets(row[2])
     head = trusted(note, origin, keys, "the newest checkpoint")
     try:
         tree = CompactRange(size, [peaks[at:at + HASH_BYTES] for at in range(0, len(peaks), HASH_BYTES)])
@@ -106,7 +106,8 @@ def take_tail(
     last = None
     start = max(0, covered - 1)
     rows = connection.execute("SELECT idx, message, leaf FROM record WHERE idx >= ? ORDER BY idx", (start,))
-    for expected, (index, message, leaf) in enumerate(rows, start):
+    for expected, (index, *cells) in enumerate(rows, start):
+        message, leaf = octets(cells[0]), octets(cells[1])
         if index != expected:
             raise ChainBroken(f"record {expected} is missing", expected)
         last = trusted_record(index, message, gateway, keys)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.evidence.journal_file import JournalCorrupt, JournalUnavailable, connect_reader
+from gateway.evidence.journal_file import JournalCorrupt, JournalUnavailable, connect_reader, octets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,27 +98,27 @@ class JournalReader:
         query = "SELECT idx, message, leaf FROM record WHERE idx >= ? ORDER BY idx LIMIT ?"
         with self._reading() as connection:
             rows = connection.execute(query, (start, min(limit, BATCH_MAX))).fetchall()
-        return [Stored(*row) for row in rows]
+        return [Stored(index, octets(message), octets(leaf)) for index, message, leaf in rows]
 
     def newest_checkpoint(self) -> StoredCheckpoint | None:
         """Return the checkpoint with the largest size, None where there is none yet."""
         with self._reading() as connection:
             query = "SELECT size, note, peaks FROM checkpoint ORDER BY size DESC LIMIT 1"
             row = connection.execute(query).fetchone()
-        return None if row is None else StoredCheckpoint(*row)
+        return None if row is None else StoredCheckpoint(row[0], octets(row[1]), octets(row[2]))
 
     def checkpoints(self, after: int, limit: int = BATCH_MAX) -> list[StoredCheckpoint]:
         """Return the checkpoints with a size above `after`, smallest first, at most `limit` of them."""
         query = "SELECT size, note, peaks FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?"
         with self._reading() as connection:
             rows = connection.execute(query, (after, min(limit, BATCH_MAX))).fetchall()
-        return [StoredCheckpoint(*row) for row in rows]
+        return [StoredCheckpoint(size, octets(note), octets(peaks)) for size, note, peaks in rows]
 
     def raw(self, sha256: bytes) -> StoredRaw | None:
         """Return raw data by its digest, None where it is not kept (any more)."""
         with self._reading() as connection:
             row = connection.execute("SELECT sha256, data, idx FROM raw WHERE sha256 = ?", (sha256,)).fetchone()
-        return None if row is None else StoredRaw(*row)
+        return None if row is None else stored_raw(*row)
 
     def last_raw(self) -> int:
         """Return the number of the newest raw data kept, 0 where there are none."""
@@ -130,7 +130,7 @@ class JournalReader:
         query = "SELECT rowid, sha256, data, idx FROM raw NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?"
         with self._reading() as connection:
             rows = connection.execute(query, (after, limit)).fetchall()
-        return [(row[0], StoredRaw(*row[1:])) for row in rows]
+        return [(row[0], stored_raw(*row[1:])) for row in rows]
 
     def leaves(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the stored leaf hashes from index `start` to one before `end`."""
@@ -138,7 +138,7 @@ class JournalReader:
         for first in range(start, end, BATCH_MAX):
             with self._reading() as connection:
                 rows = connection.execute(query, (first, min(first + BATCH_MAX, end))).fetchall()
-            yield from (row[0] for row in rows)
+            yield from (octets(row[0]) for row in rows)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -157,6 +157,11 @@ class JournalReader:
         except sqlite3.DatabaseError as error:
             self.close()
             raise JournalCorrupt(f"{self.path}: {error}") from error
+
+
+def stored_raw(sha256: object, data: object, index: object) -> StoredRaw:
+    """Return raw data from a row; an index that is none becomes -1, which no record has."""
+    return StoredRaw(octets(sha256), octets(data), index if type(index) is int else -1)
 
 
 def is_at_rest(path: Path) -> bool:

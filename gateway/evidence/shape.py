@@ -94,6 +94,8 @@ class Text:
 
     def pack(self, value: object) -> str:
         """Take text that UTF-8 can express."""
+        if type(value) is str:
+            return self.unpack(value)
         if not isinstance(value, str):
             raise WrongShape("", f"{kind_of(value)}: must be text")
         return self.unpack(str(value))
@@ -103,7 +105,7 @@ class Text:
         if type(item) is not str:
             raise WrongShape("", f"{kind_of(item)}: must be text")
         try:
-            size = len(item.encode())
+            size = len(item) if item.isascii() else len(item.encode())
         except UnicodeEncodeError as error:
             raise WrongShape("", f"text that UTF-8 cannot express: {error.reason}") from error
         if not self.bytes_min <= size <= self.bytes_max:
@@ -196,10 +198,11 @@ class Field:
 class Struct(Generic[T]):
     """A map with integer keys that stands for one frozen dataclass."""
 
-    def __init__(self, of: type[T], *fields: Field, check: Callable[[T], str] = lambda _value: "") -> None:
+    def __init__(self, of: type[T], *fields: Field, check: Callable[[T], str] | None = None) -> None:
         """Describe `of`; `check` returns what is wrong between its fields, empty where nothing is."""
         self.of = of
         self.fields = fields
+        self._packing = tuple((field.key, field.name, field.shape.pack, field.optional) for field in fields)
         self._by_key = {field.key: field for field in fields}
         self._check = check
 
@@ -209,14 +212,14 @@ class Struct(Generic[T]):
             raise WrongShape("", f"{kind_of(value)}: must be a {self.of.__name__}")
         self._agree(value)
         item: dict[int, object] = {}
-        for field in self.fields:
-            held = getattr(value, field.name)
-            if held is None and field.optional:
+        for key, name, pack, optional in self._packing:
+            held = getattr(value, name)
+            if held is None and optional:
                 continue
             try:
-                item[field.key] = field.shape.pack(held)
+                item[key] = pack(held)
             except RecordRefused as refused:
-                raise refused.inside(field.name) from None
+                raise refused.inside(name) from None
         return item
 
     def unpack(self, item: object) -> T:
@@ -242,7 +245,7 @@ class Struct(Generic[T]):
         return value
 
     def _agree(self, value: T) -> None:
-        wrong = self._check(value)
+        wrong = self._check(value) if self._check is not None else ""
         if wrong:
             raise WrongShape("", wrong)
 

@@ -11,12 +11,14 @@ import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+
+from gateway.publisher.hints import PackedHints
 
 if TYPE_CHECKING:
     from paho.mqtt.client import ConnectFlags, DisconnectFlags, SocketLike
@@ -77,7 +79,7 @@ class Link:
         )
         self.client.connect_timeout = settings.connect_s_max
         self.client.max_inflight_messages = settings.inflight_max + 1  # the courier keeps a tighter count
-        hints = self._hints(PacketTypes.WILLMESSAGE, will)
+        hints = self._will_hints(will)
         self.client.will_set(will.topic, will.payload, 1, will.retain, hints)
         self._enter_credentials()
         self.client.on_socket_open = set_nodelay
@@ -128,9 +130,8 @@ class Link:
 
     def send(self, message: Message) -> int | None:
         """Write one message at QoS 1; return its id, None where the connection turned out to be gone."""
-        info = self.client.publish(
-            message.topic, message.payload, 1, message.retain, self._hints(PacketTypes.PUBLISH, message)
-        )
+        hints = cast("Properties", PackedHints(message)) if self.protocol == "5" else None
+        info = self.client.publish(message.topic, message.payload, 1, message.retain, hints)
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def close(self) -> None:
@@ -160,13 +161,11 @@ class Link:
                 context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
             self.client.tls_set_context(context)
 
-    def _hints(self, packet: int, message: Message) -> Properties | None:
+    def _will_hints(self, will: Message) -> Properties | None:
         if self.protocol != "5":
             return None
-        properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho left it without types
-        properties.ContentType = message.content_type
-        if message.properties:
-            properties.UserProperty = list(message.properties)
+        properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]  # paho left it without types
+        properties.ContentType = will.content_type
         return properties
 
     def _on_connect(

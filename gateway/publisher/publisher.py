@@ -158,7 +158,7 @@ class Publisher:
         self.checkpoint_sent, self.checkpoint_due = None, True
         where = f"{self.settings.broker}:{self.settings.port}"
         LOG.info("connected to %s with MQTT %s", where, self.link.protocol)
-        self.courier.look()
+        self.courier.look(self.newest)
         if self.courier.may_send_control():
             self.courier.send_control(status_message("online", self.topics), now)
 
@@ -202,7 +202,7 @@ class Publisher:
                 self._away(newest)
             else:
                 self.newest, self.checkpoint_due = newest, True
-                self.courier.look()
+                self.courier.look(newest)
 
     def _open(self) -> None:
         journal = open_journal(self.journal_path)

@@ -146,7 +146,7 @@ class Site:
 
     def stop(self) -> None:
         """End every process that still runs, the publisher last: it carries out the core's last words."""
-        for service in self.services:
+        for service in reversed(self.services):
             if service.process.poll() is None:
                 service.stop()
         self.services.clear()

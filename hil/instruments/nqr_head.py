@@ -19,39 +19,12 @@ from hil.instruments.nqr_schedule import Limits, Mistake, check_schedule
 from hil.registers import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from drivers.sample import BandPlan, Nanoseconds
-
-
-@dataclass(frozen=True, slots=True)
-class SceneBand:
-    """What the sensors of the head feel in one band, averaged as the head averages.
-
-    `field_ft` is complex64 [channel 8][echo group 8][point 256], fT peak, the pilot tone included:
-    a tone of `pilot_ft` at `pilot_offset_hz` from the carrier.
-    """
-
-    field_ft: NDArray[np.complex64]
-    pilot_offset_hz: float
-    pilot_ft: float
-    forward_w: float
-    reflected_w: float
-
-
-@dataclass(frozen=True, slots=True)
-class SceneScan:
-    """A whole scan as the scene computes it: one `SceneBand` for each plan, in order."""
-
-    bands: tuple[SceneBand, ...]
-    bay_temperature_c: float
-    standoff_m: float
-
-
-# (plans, scan id) -> what the sensors feel. Called once for each scan, off the event loop.
-ScanSource: TypeAlias = "Callable[[Sequence[BandPlan], int], SceneScan]"
+    from hil.instruments.felt import FeltScan, ScanSource
 
 
 class Computing(Protocol):
@@ -61,13 +34,13 @@ class Computing(Protocol):
         """Return whether the scene is there."""
         ...
 
-    def result(self) -> SceneScan:
+    def result(self) -> FeltScan:
         """Return it."""
         ...
 
 
 # Runs a scene elsewhere, off the event loop: the `submit` of an executor.
-Worker: TypeAlias = "Callable[[Callable[[], SceneScan]], Computing]"
+Worker: TypeAlias = "Callable[[Callable[[], FeltScan]], Computing]"
 
 IDLE, ARMED, SCANNING, READY, ERROR = range(5)
 START, ABORT, CLEAR = 1, 2, 3
@@ -147,7 +120,7 @@ class NqrHead:
     def _forget(self) -> None:
         """Drop the data of the last scan."""
         self._pending: Computing | None = None
-        self._scan: SceneScan | None = None
+        self._scan: FeltScan | None = None
         self._pages: dict[int, Page] = {}
         self._ready = 0
         self._selected = NO_BAND

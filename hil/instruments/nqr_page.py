@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drivers.sample import BandPlan
-    from hil.instruments.nqr_head import SceneBand
+    from hil.instruments.felt import FeltBand
 
 LARGEST = 32767
 EXPONENT_MIN, EXPONENT_MAX = -24, 24
@@ -31,7 +31,7 @@ class Page:
     crc: int
 
 
-def page_of(which: tuple[int, int, int, int], plan: BandPlan, scene: SceneBand,
+def page_of(which: tuple[int, int, int, int], plan: BandPlan, scene: FeltBand,
             gains: NDArray[np.complex64]) -> Page:
     """Return the page of one band; `which` is band, scan id, bay temperature in cK and standoff in mm."""
     band, scan_id, temperature_ck, standoff_mm = which

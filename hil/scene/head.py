@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calibration.schedule import dwell_of
-from hil.instruments.nqr_head import SceneBand, SceneScan
+from hil.instruments.felt import FeltBand, FeltScan
 from hil.scene.scan import scan
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ class Belt:
         """Return what lies in the bay during that scan: the truth a verdict can be held against."""
         return self.scenarios[(scan_id - 1) % len(self.scenarios)]
 
-    def __call__(self, plans: Sequence[BandPlan], scan_id: int) -> SceneScan:
+    def __call__(self, plans: Sequence[BandPlan], scan_id: int) -> FeltScan:
         """Return what the sensors feel. The dwell is the time of all trains, as the head runs them."""
         shown = self.scenario(scan_id)
         rng = np.random.default_rng((shown.seed, self.seed, scan_id))
         felt = scan(tuple(plans), shown.bay, shown.load, rng, dwell_of(tuple(plans)))
-        return SceneScan(
-            bands=tuple(SceneBand(band.field_ft, band.pilot_offset_hz, band.pilot_ft, band.forward_w,
+        return FeltScan(
+            bands=tuple(FeltBand(band.field_ft, band.pilot_offset_hz, band.pilot_ft, band.forward_w,
                                   band.reflected_w) for band in felt.bands),
             bay_temperature_c=felt.bay_temperature_c,
             standoff_m=felt.standoff_m,

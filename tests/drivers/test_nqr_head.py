@@ -24,15 +24,17 @@ from tests.modbus_bench import Heard, plans, scene
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hil.instruments.felt import FeltScan
+
 SECOND = 1_000_000_000
 
 # A request and its answer on a fast line.
 EXCHANGE_NS = 1_000_000
 
 
-def at_once(work: Callable[[], emulated.SceneScan]) -> Future[emulated.SceneScan]:
+def at_once(work: Callable[[], FeltScan]) -> Future[FeltScan]:
     """Compute the scene where it is asked for."""
-    done: Future[emulated.SceneScan] = Future()
+    done: Future[FeltScan] = Future()
     done.set_result(work())
     return done
 

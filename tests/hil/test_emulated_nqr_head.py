@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from hil.instruments.felt import FeltBand, FeltScan
 from hil.instruments.nqr_blocks import NOTE
-from hil.instruments.nqr_head import NqrHead, SceneBand, SceneScan, channel_gains
+from hil.instruments.nqr_head import NqrHead, channel_gains
 from hil.registers import Refusal, answer_pdu
 from hil.rtu import crc16
 from tests.modbus_bench import plans, scene
@@ -28,9 +29,9 @@ PROFILE = (Path(__file__).parents[2] / "docs" / "nqr-head-profile.md").read_text
 SECOND = 1_000_000_000
 
 
-def at_once(work: Callable[[], SceneScan]) -> Future[SceneScan]:
+def at_once(work: Callable[[], FeltScan]) -> Future[FeltScan]:
     """Compute the scene where it is asked for; a test need not wait."""
-    done: Future[SceneScan] = Future()
+    done: Future[FeltScan] = Future()
     done.set_result(work())
     return done
 
@@ -129,11 +130,11 @@ def test_a_carrier_of_33_pt_costs_no_more_than_the_document_says() -> None:
     time_s = np.arange(256) / 20_000.0
     chance = np.random.default_rng(1)
 
-    def carrier(wanted: object, scan_id: int) -> SceneScan:
+    def carrier(wanted: object, scan_id: int) -> FeltScan:
         noise: NDArray[np.float64] = chance.standard_normal((8, 8, 256)) + 1j * chance.standard_normal((8, 8, 256))
         field = (33_000.0 * np.exp(2j * np.pi * 1234.0 * time_s) + 3.6 * noise).astype(np.complex64)
         kept.append(field)
-        return SceneScan((SceneBand(field, -3000.0, 100.0, 50.0, 1.0),), 20.0, 0.2)
+        return FeltScan((FeltBand(field, -3000.0, 100.0, 50.0, 1.0),), 20.0, 0.2)
 
     kept: list[NDArray[np.complex64]] = []
     head = NqrHead(carrier, at_once, seed=7, ahead=True)

@@ -10,18 +10,20 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 START_S_MAX = 30.0
 STOP_S_MAX = 15.0
+COMMAND_S_MAX = 60.0
+LOOK_S = 0.1
 CAP_SYS_TIME = 25  # capability(7): a container that has it could set the host's clock
+PATH = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # In its own cgroup and mount namespace: an overlay of / on a tmpfs, and only cgroup2 at /sys/fs/cgroup, so that nspawn
 # sees one hierarchy. setpriv: if the tests are killed, nspawn gets SIGTERM and ends the container in order.
@@ -33,6 +35,9 @@ mount -t overlay overlay -o lowerdir=/,upperdir="$2/upper",workdir="$2/wd" "$2/m
 umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup
 shift 2; exec setpriv --pdeathsig TERM "$@"
 """
+# nspawn's own filter refuses adjtimex(2) to a container without CAP_SYS_TIME, even for asking, which a host allows.
+# The kernel still refuses to set anything by it: that takes the capability, and `_capabilities` makes sure of it.
+ASK_THE_CLOCK = "--system-call-filter=adjtimex clock_adjtime"
 
 
 class ContainerFailed(RuntimeError):
@@ -42,7 +47,7 @@ class ContainerFailed(RuntimeError):
 class Container:
     """Boot on entry, shut down in order on exit. `binds` are host paths and where they appear inside, read-only."""
 
-    def __init__(self, folder: Path, binds: dict[Path, str]) -> None:
+    def __init__(self, folder: Path, binds: Mapping[Path, str]) -> None:
         self.folder = folder
         self.binds = binds
         self.name = f"spingate-test-{os.getpid()}"
@@ -51,18 +56,15 @@ class Container:
 
     def __enter__(self) -> Self:
         """Boot to basic.target and return when systemd answers."""
-        if os.geteuid() != 0:
-            raise ContainerFailed("booting a container needs root: run the tests as root, as CI does")
-        if shutil.which("systemd-nspawn") is None:
-            raise ContainerFailed("missing: apt-get install --no-install-recommends systemd-container")
+        refuse_unable()
         root = Path("/sys/fs/cgroup/unified")
         self.cgroup = (root if root.is_dir() else root.parent) / self.name
-        self.cgroup.mkdir()
         overlay = self.folder / "overlay"
         overlay.mkdir()
+        self.cgroup.mkdir()
         words: list[str | Path] = ["unshare", "-m", "--propagation", "private", "bash", "-c", INNER, "inner"]
         words += [self.cgroup, overlay]
-        words += ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network"]
+        words += ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", ASK_THE_CLOCK]
         words += [f"--machine={self.name}", "-D", overlay / "merged"]
         words += [f"--bind-ro={outside}:{inside}" for outside, inside in self.binds.items()]
         words += ["--boot", "--console=pipe", "systemd.unit=basic.target"]
@@ -71,7 +73,7 @@ class Container:
         try:
             self.leader = self._await_leader()
             self.bounds = self._capabilities()
-            self.until(self._has_booted, "the container to finish booting", START_S_MAX)
+            until(self._has_booted, "the container to finish booting", START_S_MAX)
         except BaseException:
             self._stop()
             raise
@@ -86,17 +88,27 @@ class Container:
     def inside(self, *words: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command inside, to its end, and return it with its output."""
         enter = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
-        drop = ["setpriv", f"--bounding-set={self.bounds}", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        drop = ["setpriv", f"--bounding-set={self.bounds}", "env", "-i", PATH, "LC_ALL=C"]
+        whole = [*enter, *drop, *words]
         done = subprocess.run(
-            [*enter, *drop, "LC_ALL=C", *words], input=text, capture_output=True, text=True, timeout=60, check=False
+            whole, input=text or "", capture_output=True, text=True, timeout=COMMAND_S_MAX, check=False
         )
         if check and done.returncode != 0:
             raise ContainerFailed(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
+    def write(self, path: str, text: str) -> None:
+        """Write a file inside, and the folders above it."""
+        self.inside("mkdir", "-p", str(Path(path).parent))
+        self.inside("tee", path, text=text)
+
     def shows(self, unit: str, name: str) -> str:
         """Return one property of a unit."""
         return self.inside("systemctl", "show", unit, "-p", name, "--value").stdout.strip()
+
+    def log(self, unit: str) -> str:
+        """Return what systemd's journal has of a unit, and of systemd about it."""
+        return self.inside("journalctl", "-q", "--no-pager", "-o", "cat", "-u", unit).stdout
 
     def outside_pid(self, unit: str) -> int:
         """Return the pid, as this side counts, of a unit's main process."""
@@ -108,24 +120,15 @@ class Container:
                     return int(ids[0])
         raise ContainerFailed(f"no process outside for {unit} (pid {main} inside)")
 
-    @staticmethod
-    def until(done: Callable[[], bool], what: str, wait_s: float) -> None:
-        """Wait until `done` gives true; raise naming `what` after `wait_s`."""
-        end = time.monotonic() + wait_s
-        while not done():
-            if time.monotonic() > end:
-                raise ContainerFailed(f"waited {wait_s:g} s for {what}")
-            time.sleep(0.1)
-
     def _await_leader(self) -> int:
         end = time.monotonic() + START_S_MAX
+        children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children")
         while time.monotonic() < end and self.nspawn.poll() is None:
-            children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children")
-            for child in children.read_text().split():
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                for child in children.read_text().split():
                     if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
                         return int(child)
-            time.sleep(0.05)
+            time.sleep(LOOK_S / 2)
         raise ContainerFailed(f"the container did not start:\n{self.console.read_text(errors='replace')}")
 
     def _has_booted(self) -> bool:
@@ -149,34 +152,36 @@ class Container:
         if self.nspawn.poll() is None and self.leader:  # stuck: end the container's init, never nspawn itself
             os.kill(self.leader, signal.SIGKILL)
             self.nspawn.wait(STOP_S_MAX)
-        for folder in sorted(self.cgroup.rglob("*"), reverse=True):
-            if folder.is_dir():
-                folder.rmdir()
-        self.cgroup.rmdir()
+        until(self._cgroups_gone, f"{self.cgroup} to become empty", STOP_S_MAX)
         with contextlib.suppress(OSError):
             Path(f"/run/systemd/nspawn/propagate/{self.name}").rmdir()
 
+    def _cgroups_gone(self) -> bool:
+        """Remove what the container left of control groups; the last process may need a moment to leave."""
+        with contextlib.suppress(OSError):
+            for folder in sorted((one for one in self.cgroup.rglob("*") if one.is_dir()), reverse=True):
+                folder.rmdir()
+            self.cgroup.rmdir()
+        return not self.cgroup.exists()
 
-def installed(folder: Path, site_packages: Path, wheel_files: Path) -> dict[Path, str]:
-    """Lay out an installation in `folder` as the units expect it, and return what to bind where.
 
-    The service may not look into home folders (ProtectHome), where this interpreter may live: so it moves to /opt.
-    """
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = folder / "lib" / version / "site-packages"
-    packages.parent.mkdir(parents=True)
-    shutil.copytree(wheel_files, packages)
-    (packages / "dependencies.pth").write_text("/opt/spingate-dependencies\n")
-    (folder / "bin").mkdir()
-    base = Path(sys.base_prefix)
-    binds = {folder: "/opt/spingate", site_packages: "/opt/spingate-dependencies"}
-    home = "/usr"
-    if base != Path(home):
-        home = "/opt/spingate-python"
-        binds[base] = home
-    (folder / "bin" / "python").symlink_to(f"{home}/bin/{version}")
-    (folder / "pyvenv.cfg").write_text(f"home = {home}/bin\ninclude-system-site-packages = false\n")
-    command = folder / "bin" / "spingate"
-    command.write_text("#!/opt/spingate/bin/python\nimport sys\nfrom gateway.cli.main import main\nsys.exit(main())\n")
-    command.chmod(0o755)
-    return binds
+def seen_by(pid: int, path: str) -> Path:
+    """Return where a file can be looked at from here as the process `pid` (of this side) sees it."""
+    return Path(f"/proc/{pid}/root") / path.lstrip("/")
+
+
+def refuse_unable() -> None:
+    """Raise with the remedy where this machine cannot boot a container."""
+    if os.geteuid() != 0:
+        raise ContainerFailed("booting a container needs root: run the tests as root, as CI does")
+    if shutil.which("systemd-nspawn") is None:
+        raise ContainerFailed("missing: apt-get install --no-install-recommends systemd-container")
+
+
+def until(done: Callable[[], bool], what: str, wait_s: float) -> None:
+    """Wait until `done` gives true; raise naming `what` after `wait_s`."""
+    end = time.monotonic() + wait_s
+    while not done():
+        if time.monotonic() > end:
+            raise ContainerFailed(f"waited {wait_s:g} s for {what}")
+        time.sleep(LOOK_S)

@@ -1,0 +1,100 @@
+"""spingate bench: measure memory, signed records per second, and latency beside a floor. It asserts nothing.
+
+Real processes and a real broker on loopback, emulated instruments in a process of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from gateway.cli.words import add_json, print_json
+
+if TYPE_CHECKING:
+    from hil.bench.figures import Memory, SpineFigures
+
+TOPICS = ("spine",)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `spingate bench`."""
+    parser = subparsers.add_parser("bench", help="measure memory, records per second and latency")
+    parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0], help="what to measure (spine)")
+    parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
+    parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
+    parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
+    parser.add_argument("--broker", default="auto", choices=("auto", "embedded"),
+                        help="auto: mosquitto where it is installed, else the embedded one")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def positive(text: str) -> float:
+    """Return a length in seconds."""
+    seconds = float(text)
+    if not 0.5 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 0.5 to 3600")
+    return seconds
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, then print."""
+    from hil.bench.spine import measure_spine
+
+    found = measure_spine(arguments.broker, arguments.seconds, arguments.repeats, arguments.scans,
+                          silent if arguments.json else say)
+    if arguments.json:
+        print_json(as_json(found))
+    else:
+        print("\n".join(lines(found)))
+    return 0
+
+
+def as_json(found: SpineFigures) -> dict[str, object]:
+    """Return all figures, with those that are computed from them."""
+    ours, least = found.latencies.median("gateway"), found.latencies.median("floor")
+    return asdict(found) | {
+        "together_peak_mb": found.memory.together_peak_mb,
+        "latency_ms_p50": ours[0], "latency_ms_p99": ours[1],
+        "floor_ms_p50": least[0], "floor_ms_p99": least[1],
+        "ratio_p50": found.latencies.ratio[0], "ratio_p99": found.latencies.ratio[1],
+    }
+
+
+def lines(found: SpineFigures) -> list[str]:
+    """Return the figures for a person."""
+    machine, memory, rates, late = found.machine, found.memory, found.rates, found.latencies
+    ours, least, ratio, stages = late.median("gateway"), late.median("floor"), late.ratio, late.stages
+    both = f"both at most {memory.together_peak_mb:.1f} MB"
+    alone = f"writer alone {rates.writer_one_at_a_time:.0f}/s one at a time, {rates.writer_flat_out:.0f}/s flat out"
+    one = f"gateway {rates.gateway_one_instrument:.0f}/s from one instrument polled every 5 ms, the least configurable"
+    p50 = f"device to subscriber p50 {ours[0]:.2f} ms, p99 {ours[1]:.2f} ms at {late.gateway[0].rate:.0f} readings/s"
+    floor = f"p50 {least[0]:.2f} ms, p99 {least[1]:.2f} ms at {late.floor[0].rate:.0f} readings/s"
+    parts = f"port {stages.device_to_core_ms:.2f} ms, to the writer {stages.core_to_writer_ms:.2f} ms"
+    return [
+        f"machine           {machine.processor}, {machine.cores} cores, Python {machine.python}, {machine.broker}",
+        f"load              {machine.load_before:.2f} before, {machine.load_after:.2f} after",
+        "start-up          " + ", ".join(f"{word} {seconds:.2f} s" for word, seconds in found.start_s.items()),
+        f"memory, idle      core {of(memory.core_idle)}, publisher {of(memory.publisher_idle)}",
+        f"memory, scans     core {of(memory.core_after_scans)}, publisher {of(memory.publisher_after_scans)}; {both}",
+        f"signed+committed  {alone}, 100 values a record",
+        f"                  {one}; {rates.gateway_many_instruments:.0f}/s from {rates.instruments} of them",
+        f"latency           {p50}, medians of {len(late.gateway)} runs",
+        f"floor             {floor}; gateway over floor p50 {ratio[0]:.2f}, p99 {ratio[1]:.2f}",
+        f"of the p50        {parts}, signed to subscriber {stages.writer_to_subscriber_ms:.2f} ms",
+    ]
+
+
+def of(memory: Memory) -> str:
+    """Return resident memory in words."""
+    return f"{memory.now_mb:.1f} MB (peak {memory.peak_mb:.1f})"
+
+
+def say(line: str) -> None:
+    """Print one line at once."""
+    print(line, flush=True)
+
+
+def silent(line: str) -> None:
+    """Say nothing: a program reads the figures."""

@@ -1,0 +1,1 @@
+"""Measurements of the gateway as it stands, on emulated instruments. Nothing here asserts a figure."""
