@@ -50,18 +50,21 @@ class Beam:
     ringing_ft: float
 
 
-class NoChannelAlive(ValueError):
-    """No array channel of a band has a pilot tone: there is nothing to form a beam from."""
+class BandBlind(ValueError):
+    """A band shows nothing of the load: no array channel has a pilot tone, or there is no noise to measure against."""
 
 
 def form_beam(band: CalibratedBand, standoff_m: float) -> Beam:
-    """The beam of one band. Raises `NoChannelAlive` where every array channel is dead."""
+    """The beam of one band. Raises `BandBlind` where there is nothing to see with."""
     gain = np.abs(band.pilot_gain)
     alive = (gain > PILOT_GAIN_MIN) & (gain < PILOT_GAIN_MAX) & np.isfinite(band.field_ft).all(axis=(1, 2))
     if not alive[ARRAY].any():
-        raise NoChannelAlive(f"{band.plan.carrier_hz / 1e3:g} kHz: no array channel returns the pilot tone")
+        raise BandBlind(f"{band.plan.carrier_hz / 1e3:g} kHz: no array channel returns the pilot tone")
     samples = _without_pilot(band, alive)
     before = np.fft.fft(samples, norm="ortho")
+    # A channel in which most bins hold nothing at all is not a measurement, whatever its pilot says.
+    if not np.median(np.abs(before[alive]), axis=(1, 2)).min() > 0.0:
+        raise BandBlind(f"{band.plan.carrier_hz / 1e3:g} kHz: no noise, so these are not measured values")
     tones = find_tones(samples[REFERENCES][alive[REFERENCES]])
     spectra = np.fft.fft(subtract_tones(samples, tones), norm="ortho")
     array, marked = spectra[ARRAY][alive[ARRAY]], tone_bins(tones)

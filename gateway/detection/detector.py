@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from calibration.lines import covered
 from calibration.schedule import BANDS
-from gateway.detection.beam import Beam, NoChannelAlive, form_beam
+from gateway.detection.beam import Beam, BandBlind, form_beam
 from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
+from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
 from gateway.detection.inspectability import dead_channels, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
@@ -75,7 +76,8 @@ class Detector:
     def decide(self, scan: CalibratedScan) -> Verdict:
         """The verdict on one scan. Obstacles never stop an alarm, and no obstacle is ever "clear"."""
         empty = scan.standoff_m >= self.policy.empty_beyond_m
-        standoff_m = self.policy.empty_standoff_m if empty else scan.standoff_m
+        ranged = math.isfinite(scan.standoff_m) and not empty
+        standoff_m = max(scan.standoff_m, STANDOFF_M_MIN) if ranged else self.policy.empty_standoff_m
         beams = beams_of(scan, standoff_m)
         scene = Scene(beams, scan.dwell_s, standoff_m)
         limits = self._limits(scene)
@@ -121,12 +123,12 @@ class Detector:
 
 
 def beams_of(scan: CalibratedScan, standoff_m: float) -> tuple[Beam, ...]:
-    """One beam per band that has a living array channel."""
+    """One beam per band that shows anything."""
     beams = []
     for band in scan.bands:
         try:
             beams.append(form_beam(band, standoff_m))
-        except NoChannelAlive:
+        except BandBlind:
             continue
     return tuple(beams)
 

@@ -187,6 +187,22 @@ def test_every_covered_substance_has_a_score_even_when_no_band_holds_it() -> Non
     assert any("any mass" in reason for reason in verdict.reasons)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-30, 1e18])
+def test_data_that_cannot_be_a_measurement_is_never_clear(value: float) -> None:
+    """All zeros, one constant, the smallest and the largest numbers: an answer, and not that one."""
+    whole = of_scenario("benign")
+    bands = tuple(replace(band, field_ft=np.full_like(band.field_ft, value)) for band in whole.bands)
+    assert detector().decide(replace(whole, bands=bands)).outcome is not Outcome.CLEAR
+
+
+@pytest.mark.parametrize("standoff_m", [float("nan"), 0.0, -1.0])
+def test_a_range_reading_without_meaning_is_not_clear(standoff_m: float) -> None:
+    """No distance, no limit."""
+    verdict = detector().decide(replace(of_scenario("benign"), standoff_m=standoff_m))
+    assert verdict.outcome is Outcome.NOT_INSPECTABLE
+    assert any("range reading" in reason for reason in verdict.reasons)
+
+
 def test_the_verdict_carries_the_digests_of_scan_and_model() -> None:
     """Who checks years later finds what was decided on, and with what."""
     felt = replace(of_scenario("empty"), raw_sha256=b"r" * 32, scan_id=77)
