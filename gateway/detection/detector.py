@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from calibration.lines import covered
 from calibration.schedule import BANDS
-from gateway.detection.beam import Beam, BandBlind, form_beam
+from gateway.detection.beam import BandBlind, Beam, form_beam
 from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
 from gateway.detection.head_array import STANDOFF_M_MIN
