@@ -126,9 +126,8 @@ class Courier:
         """Say whether the broker has been silent too long about what we sent."""
         return self.window.overdue(now, self.settings.ack_s_max)
 
-    def look(self, newest: int) -> None:
-        """Learn how far the journal goes now; what is committed later is told by another look."""
-        self.newest = newest
+    def look(self) -> None:
+        """Learn that the journal may have grown."""
         self.main.drained = False
 
     def fill(self, journal: Journal, now: float) -> Away | None:
@@ -165,7 +164,7 @@ class Courier:
             met = lane is not self.main and entry.index > self.main.read_to
             if met or self._room_for(lane) < 1 or not self._post(lane, entry, now):
                 break
-        lane.drained = lane is self.main and (not entries or lane.read_to >= self.newest)
+        lane.drained = lane is self.main and not entries
         self.hungry = self.hungry or (lane.read_to > before and self._room_for(lane) > 0)
         return None
 

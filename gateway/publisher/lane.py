@@ -44,7 +44,7 @@ class Lane:
     reason: str = ""
     refusals: int = 0
     retry_at: float = 0.0
-    drained: bool = False  # everything that the last look at the journal found was read
+    drained: bool = False  # the last reading returned less than was asked for
 
     def __post_init__(self) -> None:
         """Begin to read behind the mark."""

@@ -73,10 +73,9 @@ class Publisher:
         self.dialect = Dialect(settings.protocol)
         self.journal: GatewayJournal | None = None
         self.journal_state = "not opened yet"
-        self.newest = -1
+        self.newest, self.failures = -1, 0
         self.link: Link | None = None
         self.link_since = self.connect_at = self.poll_at = self.status_at = 0.0
-        self.failures = 0
         self.checkpoint_sent: bytes | None = None
         self.checkpoint_due = False
         self.status_written: Status | None = None
@@ -96,7 +95,10 @@ class Publisher:
         rung = self._wait()
         now = self.clock()
         self._hear(now)
-        if rung or now >= self.poll_at:
+        if rung:  # read at once: asking first how far the journal goes would keep the record waiting
+            self.courier.look()
+        self.checkpoint_due |= rung
+        if now >= self.poll_at or (rung and self.journal is None):
             self._look(now)
         self._deliver(now)
         self._write_status(now)
@@ -158,7 +160,7 @@ class Publisher:
         self.checkpoint_sent, self.checkpoint_due = None, True
         where = f"{self.settings.broker}:{self.settings.port}"
         LOG.info("connected to %s with MQTT %s", where, self.link.protocol)
-        self.courier.look(self.newest)
+        self.courier.look()
         if self.courier.may_send_control():
             self.courier.send_control(status_message("online", self.topics), now)
 
@@ -196,13 +198,12 @@ class Publisher:
         self.poll_at = now + self.settings.poll_ms / 1000
         if self.journal is None:
             self._open()
-        if self.journal is not None:
-            newest = self.journal.last_index()
-            if isinstance(newest, Away):
-                self._away(newest)
-            else:
-                self.newest, self.checkpoint_due = newest, True
-                self.courier.look(newest)
+        newest = self.journal.last_index() if self.journal is not None else None
+        if isinstance(newest, Away):
+            self._away(newest)
+        elif newest is not None:
+            self.newest, self.checkpoint_due = newest, True
+            self.courier.look()
 
     def _open(self) -> None:
         journal = open_journal(self.journal_path)
@@ -262,15 +263,15 @@ class Publisher:
 
     def _status(self, *, stopped: bool) -> Status:
         courier, connected = self.courier, self.courier.link is not None
-        cursor = courier.main.mark.index
+        cursor, newest = courier.main.mark.index, max(self.newest, courier.main.read_to)
         return Status(
             state="stopped" if stopped else "connected" if connected else "connecting",
             broker=f"{self.settings.broker}:{self.settings.port}",
             protocol=self.link.protocol if self.link is not None and connected else "",
             journal=self.journal_state,
             cursor=cursor,
-            newest=self.newest,
-            backlog=max(self.newest - cursor, 0),
+            newest=newest,
+            backlog=max(newest - cursor, 0),
             in_flight=len(courier.window),
             published=courier.published,
             refused=self.ledger.refused_count(),
