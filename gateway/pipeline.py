@@ -16,7 +16,6 @@ from calibration.apply import calibrate, calibrate_scan
 from drivers.sample import Event, Fault, Sample, ScanCapture
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.writer import JournalBehind
-from gateway.passing import Moment, Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +26,11 @@ if TYPE_CHECKING:
     from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
-    from gateway.detection.anomaly import EnergyDetector
     from gateway.detection.verdict import Verdict
     from gateway.drafts import Drafter
     from gateway.evidence.record import Draft
+    from gateway.lane_watch import LaneWatch
+    from gateway.passing import Moment
 
 Result = TypeVar("Result")
 
@@ -53,8 +53,7 @@ class Lane:
     name: str
     block: Block
     certificate: Certificate | None
-    magnetic: EnergyDetector | None
-    passing: Passing
+    watch: LaneWatch | None  # of a magnetometer
     serial: str = ""  # from the configuration, for a device that cannot tell its own
     scans: bool = False  # a head: its certificate is for its scans, not for what it says of itself
     refusal: str = ""  # why the configured certificate could not be taken up
@@ -111,13 +110,12 @@ class Pipeline:
         lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
-        anomaly = lane.magnetic.feed(reading) if lane.magnetic else None
-        await self.alert(lane, lane.passing.take(Moment(anomaly, reading, receipt) if anomaly else None))
+        told = lane.watch.take(reading, receipt) if lane.watch else None
+        if told:
+            await self.alert(lane, told)
 
-    async def alert(self, lane: Lane, told: Moment | None) -> None:
+    async def alert(self, lane: Lane, told: Moment) -> None:
         """Journal an anomaly as soon as the reading that shows it is on disk."""
-        if told is None:
-            return
         source = await asyncio.wrap_future(told.receipt)
         await self.journal(lane, lambda at: self.drafter.anomaly(at, lane.name, told.anomaly, told.reading, source))
 
@@ -151,7 +149,8 @@ class Pipeline:
         """Journal what a lane still holds: half a block, and the anomaly of an object that is passing now."""
         for block in lane.block.flush():
             await self.measure(lane, block)
-        await self.alert(lane, lane.passing.hurry())
+        for told in lane.watch.hurry() if lane.watch else ():
+            await self.alert(lane, told)
 
     async def journal(self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | None = None) -> Future[int]:
         """Queue a record, stamped as it is queued. A full queue makes the lane wait, and lose at its entrance.

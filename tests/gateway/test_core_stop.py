@@ -14,11 +14,13 @@ from drivers.sample import BandCapture, Channel, Identity, Sample, ScanCapture
 from gateway.assembly import Assembly, assemble
 from gateway.config import load
 from gateway.core import Core
+from gateway.detection.anomaly import EnergyDetector
 from gateway.detection.verdict import Anomaly, Outcome, Verdict
 from gateway.evidence import keys
 from gateway.evidence.body import AnomalyBody, ReadingBody, VerdictBody
 from gateway.evidence.reader import reader_of
 from gateway.evidence.record import decode
+from gateway.lane_watch import LaneWatch
 from gateway.publisher.journal import payload_of
 
 if TYPE_CHECKING:
@@ -45,11 +47,12 @@ FIELD = Sample(Identity("Twinleaf", "OMG", "1", "1"), "field", (Channel("x", "ma
 JUDGING_S = 0.5
 
 
-class Alarmed:
-    """Sees something in every reading."""
+class Alarmed(EnergyDetector):
+    """Sees something in every reading, without five minutes of quiet before."""
 
-    def feed(self, _reading: Reading) -> Anomaly:
+    def feed(self, reading: Reading) -> Anomaly:
         """Return the same anomaly again."""
+        del reading
         return Anomaly(20.0, 10.0, 1e-6, 1e-9, 1.0)
 
 
@@ -93,7 +96,7 @@ def bodies(folder: Path) -> list[Body]:
 async def test_a_stop_journals_half_a_block_and_the_object_that_is_passing(tmp_path: Path) -> None:
     """A tenth of a second that was measured is a reading, and an alert that was held back is told."""
     assembly = gateway(tmp_path)
-    assembly.lanes["lane"].magnetic = Alarmed()  # type: ignore[assignment]  # an anomaly without five minutes of quiet
+    assembly.lanes["lane"].watch = LaneWatch(Alarmed, 1.0)
     try:
         await run_until_told(Core(assembly), FIELD)
     finally:
