@@ -67,8 +67,11 @@ class Assembly:
         self.say(model, model_sha256=self.judgement.model_sha256)
 
     def say(self, body: Body, **used: bytes | None) -> None:
-        """Journal one thing about the gateway itself."""
-        self.writer.submit(self.drafter.draft(clock.now(), body, **used))
+        """Journal one thing about the gateway itself, on disk when this returns. Raises JournalFailed.
+
+        One after the other: 64 certificates are more than the shortest queue holds.
+        """
+        self.writer.submit(self.drafter.draft(clock.now(), body, **used)).result()
 
     def close(self) -> None:
         """Write what waits, sign the last tree head, let go of the journal."""

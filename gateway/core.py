@@ -10,6 +10,7 @@ import gc
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from calibration.schedule import schedule
@@ -164,17 +165,25 @@ class Core:
         return self.assembly.loaded.config.scan.trigger == "continuous"
 
     def begin_scan(self, name: str, source: str, label: str) -> int:
-        """Order a scan of one head and journal who asked for it and what they called the load."""
+        """Order a scan of one head and journal who asked for it and what they called the load.
+
+        Raises JournalBehind where that cannot be journaled now; the scan is then given up, and its fault says so.
+        """
         dwell_s = self.assembly.loaded.config.scan.dwell_s
         scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
-        self.submit(self.assembly.drafter.context(clock.now(), source, scan_id, label), None)
+        try:
+            self.submit(self.assembly.drafter.context(clock.now(), source, scan_id, label), None)
+        except JournalBehind:
+            self.heads[name].abort()
+            raise
         return scan_id
 
     async def scan_on(self, name: str) -> None:
         """Scan again and again: the next begins when the last one's data are in, or its fault."""
         while True:
             if self.heads[name].progress is None:
-                self.begin_scan(name, "schedule", "")
+                with suppress(JournalBehind):  # the disk needs a moment; the next look tries again
+                    self.begin_scan(name, "schedule", "")
             await asyncio.sleep(SCAN_RETRY_S)
 
     def answer(self, ask: control.Ask) -> control.Answer:
@@ -188,7 +197,10 @@ class Core:
             return control.Answer(refused=f"{names[0]} is scanning; wait for its verdict")
         if len(ask.label.encode()) > control.LABEL_BYTES_MAX:
             return control.Answer(refused=f"label: must have at most {control.LABEL_BYTES_MAX} bytes in UTF-8")
-        return control.Answer(scan_id=self.begin_scan(names[0], "control socket", ask.label))
+        try:
+            return control.Answer(scan_id=self.begin_scan(names[0], "control socket", ask.label))
+        except JournalBehind:
+            return control.Answer(refused="the journal does not keep up with the disk; try again in a moment")
 
 
 async def end(tasks: Iterable[asyncio.Task[object]]) -> None:
