@@ -20,7 +20,7 @@ from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, Key
 from gateway.evidence.journal import last_note_of_the_one_before, open_journal
 from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
-from gateway.judgement import Judgement, take_up_model
+from gateway.judgement import Judgement, demands, take_up_model
 from gateway.lanes import open_lane
 from gateway.places import Places, places
 from gateway.software import software_sha256
@@ -82,8 +82,12 @@ class Assembly:
 
 
 def assemble(loaded: Loaded) -> Assembly:
-    """Open everything and journal with what this run measures and decides."""
+    """Open everything and journal with what this run measures and decides.
+
+    Raises ValueError, before anything is opened, for what the configuration may not ask for.
+    """
     check_drivers(loaded.config.instrument)
+    demands(loaded.config.detection)
     found = places(loaded)
     key = find_key(loaded)
     found.journal.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
