@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gateway.control import InstrumentStatus, Status
     from gateway.publisher.status import Status as PublisherStatus
 
-AGE_S_MAX = 10.0  # an instrument that said nothing for longer is not well
-
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate status`."""
@@ -56,7 +54,7 @@ def well(core: Status, publisher: PublisherStatus | None) -> bool:
 
 def verdict_of(instrument: InstrumentStatus) -> str:
     """Return OK, WARN (uncalibrated) or FAIL (silent) for one instrument."""
-    if instrument.last_value_age_s is None or instrument.last_value_age_s > AGE_S_MAX:
+    if instrument.last_value_age_s is None or instrument.last_value_age_s > instrument.silent_s_max:
         return "FAIL"
     return "OK" if instrument.calibrated else "WARN"
 

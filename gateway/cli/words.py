@@ -5,11 +5,12 @@ Colour and progress are for a terminal; a file or a pipe gets plain lines, and -
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +34,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def print_json(value: object) -> None:
     """Print one object; numbers that JSON has no word for become null."""
-    print(json.dumps(value, allow_nan=False))
+    print(msgspec.json.encode(value).decode())
 
 
 def coloured(word: str) -> str:
