@@ -6,6 +6,7 @@ Each check gives OK, WARN or FAIL with what was found and what to do about it. N
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 CONNECT_S_MAX = 3.0
 DAYS_LEFT_MIN = 30
+FREE_BYTES_MIN = 2_000_000_000  # a day of ten readings a second, of 2 kB each with their raw data
 SECONDS_PER_DAY = 86_400
 LASTING = ("/dev/serial/by-id/", "/dev/serial/by-path/")
 
@@ -47,6 +49,7 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     """Try everything the configuration names, one finding after the other."""
     yield Finding("OK", "configuration", f"gateway {loaded.config.gateway.id}, sha256 {loaded.sha256.hex()[:16]}")
     yield folders(loaded)
+    yield disk(loaded)
     yield wall_clock(required=loaded.config.clock.require_synchronised)
     yield key(loaded)
     for instrument in loaded.config.instrument:
@@ -67,6 +70,17 @@ def folders(loaded: Loaded) -> Finding:
             fix = f"let the service's user write to {nearest}, or name another folder in [gateway]"
             return Finding("FAIL", "folders", f"{folder} cannot be written", fix)
     return Finding("OK", "folders", f"journal {found.journal}")
+
+
+def disk(loaded: Loaded) -> Finding:
+    """Check how much room the journal has: it is never cut by itself, and a full disk ends the core."""
+    folder = places(loaded).journal.parent
+    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(nearest).free
+    found = f"{free / 1e9:.1f} GB free for the journal in {folder}"
+    if free < FREE_BYTES_MIN:
+        return Finding("WARN", "disk", found, "make room, or copy the journal to another disk and set it aside")
+    return Finding("OK", "disk", found)
 
 
 def wall_clock(*, required: bool) -> Finding:
