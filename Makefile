@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
 PACKAGES := drivers calibration gateway hil
 
-.PHONY: help demo test lint bench train lock programs clean
+.PHONY: help demo test lint bench train lock docs programs clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -37,6 +37,11 @@ lock: $(VENV)/test ## renew the lock files after a change of pyproject.toml (nee
 	@uv pip compile pyproject.toml --group build --group train --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 		--only-binary :all: --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet \
 		-o requirements-train.lock
+
+docs: $(VENV)/run ## renew the table of configuration keys after a change of gateway/config_tables.py
+	@$(BIN)/python -c "from pathlib import Path; from gateway.config_reference import reference; \
+		path = Path('docs/configuration.md'); head = path.read_text().split('\n## ')[0]; \
+		path.write_text(head + '\n' + reference())"
 
 # Debian keeps ensurepip in a package of its own: fetch it where that is allowed, say so where it is not.
 define new-environment

@@ -18,6 +18,7 @@ from gateway import clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from drivers.driver import Instrument
     from drivers.sample import Event
     from gateway.config_tables import InstrumentTable
     from gateway.progress import Progress
@@ -29,16 +30,31 @@ class NoSuchDriver(ValueError):
     """The configuration names a driver that there is none of."""
 
 
+class PortShared(ValueError):
+    """The configuration puts two instruments on one port that cannot share it."""
+
+
 def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
-    """Refuse a driver that is not in the table. Raises NoSuchDriver with key, value and rule.
+    """Refuse what only the table of drivers can tell. Raises NoSuchDriver or PortShared with key, value and rule.
 
     It stands here and not in config.py because the publisher reads the configuration too, without any driver.
     """
+    first_on: dict[str, Instrument] = {}
     for number, instrument in enumerate(instruments):
+        key = f"instrument[{number}]"
         if instrument.driver not in DRIVERS:
-            raise NoSuchDriver(
-                f"instrument[{number}].driver = {instrument.driver!r}: must be one of: {', '.join(sorted(DRIVERS))}"
-            )
+            known = ", ".join(sorted(DRIVERS))
+            raise NoSuchDriver(f"{key}.driver = {instrument.driver!r}: must be one of: {known}")
+        row = DRIVERS[instrument.driver]
+        first = first_on.setdefault(instrument.port, row)
+        if instrument.port in [one.port for one in instruments[:number]] and not share(first, row):
+            rule = f"{first.name} is on it: only Modbus devices with the same line settings share a port"
+            raise PortShared(f"{key}.port = {instrument.port!r}: {rule}")
+
+
+def share(first: Instrument, second: Instrument) -> bool:
+    """Tell whether two instruments may be on one port: both on a Modbus bus, set alike."""
+    return first.kind == second.kind == "registers" and first.line == second.line
 
 
 class Acquisition:

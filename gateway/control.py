@@ -97,7 +97,7 @@ def reply(line: bytes, answer: Callable[[Ask], Answer]) -> Answer:
     """Return the answer to one line; a line that is no request is refused with what is wrong in it."""
     try:
         return answer(msgspec.json.decode(line, type=Ask))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the latter for text in it that is no UTF-8
         return Answer(refused=f"not a request: {error}")
 
 

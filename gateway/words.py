@@ -17,7 +17,8 @@ DIGITS_WITHOUT_U = 6  # where no uncertainty is known, enough to tell one readin
 
 def measured(value: float, u: float, unit: str) -> str:
     """Return "48.2150 µT ± 0.0012 µT" for 4.8215e-5, 1.2e-9, "T"; `u` is standard (k = 1), NaN where unknown."""
-    scale, prefix = scaled(value) if unit == "T" else (1.0, "")
+    largest = max(abs(value), u) if math.isfinite(u) else abs(value)
+    scale, prefix = scaled(largest) if unit == "T" else (1.0, "")
     value, u, unit = value / scale, u / scale, prefix + unit
     if not math.isfinite(u) or u <= 0 or not math.isfinite(value):
         return f"{value:.{DIGITS_WITHOUT_U}g} {unit}"

@@ -36,7 +36,8 @@ class Beam:
     `spectra` is complex128 [group 8][bin 256], unitary FFT of the field on the axis at the sensor, in fT; `floor`
     [256] is the noise power E|w|^2 per bin of one group; `tones` marks bins with a station; `alive` has one
     entry per channel. `heard` and `seen` [256] are the mean power of the references and of the array over their
-    medians before anything was taken out: what a station or ringing looked like. `ringing_ft` is the amplitude of ringing taken out, at the pulse's end; 0 where none was.
+    medians before anything was taken out: what a station or ringing looked like. `ringing_ft` is the amplitude of the
+    ringing taken out, at the pulse; 0 where none was.
     """
 
     plan: BandPlan
@@ -49,18 +50,21 @@ class Beam:
     ringing_ft: float
 
 
-class NoChannelAlive(ValueError):
-    """No array channel of a band has a pilot tone: there is nothing to form a beam from."""
+class BandBlind(ValueError):
+    """A band shows nothing of the load: no array channel has a pilot tone, or there is no noise to measure against."""
 
 
 def form_beam(band: CalibratedBand, standoff_m: float) -> Beam:
-    """The beam of one band. Raises `NoChannelAlive` where every array channel is dead."""
+    """The beam of one band. Raises `BandBlind` where there is nothing to see with."""
     gain = np.abs(band.pilot_gain)
     alive = (gain > PILOT_GAIN_MIN) & (gain < PILOT_GAIN_MAX) & np.isfinite(band.field_ft).all(axis=(1, 2))
     if not alive[ARRAY].any():
-        raise NoChannelAlive(f"{band.plan.carrier_hz / 1e3:g} kHz: no array channel returns the pilot tone")
+        raise BandBlind(f"{band.plan.carrier_hz / 1e3:g} kHz: no array channel returns the pilot tone")
     samples = _without_pilot(band, alive)
     before = np.fft.fft(samples, norm="ortho")
+    # A channel in which most bins hold nothing at all is not a measurement, whatever its pilot says.
+    if not np.median(np.abs(before[alive]), axis=(1, 2)).min() > 0.0:
+        raise BandBlind(f"{band.plan.carrier_hz / 1e3:g} kHz: no noise, so these are not measured values")
     tones = find_tones(samples[REFERENCES][alive[REFERENCES]])
     spectra = np.fft.fft(subtract_tones(samples, tones), norm="ortho")
     array, marked = spectra[ARRAY][alive[ARRAY]], tone_bins(tones)
@@ -100,7 +104,7 @@ def _without_pilot(band: CalibratedBand, alive: NDArray[np.bool_]) -> NDArray[np
     """Subtract the injected tone, fitted per channel over all groups: it keeps its phase from echo to echo."""
     tone = np.exp(2j * np.pi * band.pilot_offset_hz / band.plan.rate_hz * np.arange(POINTS))
     field = np.where(alive[:, None, None], band.field_ft, 0.0).astype(np.complex128)
-    return field - (field @ tone.conj() / POINTS).mean(axis=1)[:, None, None] * tone
+    return np.asarray(field - (field @ tone.conj() / POINTS).mean(axis=1)[:, None, None] * tone)
 
 
 def beam_weights(array: NDArray[np.complex128], tones: NDArray[np.bool_],

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from calibration.lines import covered
 from calibration.schedule import BANDS
-from gateway.detection.beam import Beam, NoChannelAlive, form_beam
+from gateway.detection.beam import BandBlind, Beam, form_beam
 from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
+from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
 from gateway.detection.inspectability import dead_channels, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait
-from gateway.detection.rule import Opinion, Ruling, likelihood_pfa, opinion, rule
-from gateway.detection.sensitivity import LIMIT_PD, limit_kg
+from gateway.detection.rule import Opinion, Ruling, Weighed, likelihood_pfa, opinion, rule
+from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
 from gateway.detection.wording import alarms, foreign, unexplained, vetoes
 
@@ -75,7 +76,8 @@ class Detector:
     def decide(self, scan: CalibratedScan) -> Verdict:
         """The verdict on one scan. Obstacles never stop an alarm, and no obstacle is ever "clear"."""
         empty = scan.standoff_m >= self.policy.empty_beyond_m
-        standoff_m = self.policy.empty_standoff_m if empty else scan.standoff_m
+        ranged = math.isfinite(scan.standoff_m) and not empty
+        standoff_m = max(scan.standoff_m, STANDOFF_M_MIN) if ranged else self.policy.empty_standoff_m
         beams = beams_of(scan, standoff_m)
         scene = Scene(beams, scan.dwell_s, standoff_m)
         limits = self._limits(scene)
@@ -100,9 +102,9 @@ class Detector:
     def _rule(self, fit: Fit, said: Opinion | None) -> Ruling:
         if said is None or self._thresholds is None:
             return Ruling.NAMED if fit.accepted else Ruling.SILENT
-        return rule(log_p=fit.log_p, accepted=fit.accepted, consistent=fit.consistent,
-                    given=said.substances.get(fit.grid.substance.name, 0.0), disturbed=said.disturbed,
-                    thresholds=self._thresholds, assists=self._pfa < self.policy.pfa_per_scan)
+        given = said.substances.get(fit.grid.substance.name, 0.0)
+        weighed = Weighed(fit.log_p, fit.accepted, fit.consistent, given, said.disturbed)
+        return rule(weighed, self._thresholds, assists=self._pfa < self.policy.pfa_per_scan)
 
     def _grids(self, scene: Scene) -> tuple[Grid, ...]:
         plans = tuple(beam.plan for beam in scene.beams)
@@ -111,22 +113,22 @@ class Detector:
     def _limits(self, scene: Scene) -> dict[str, float]:
         """Detection limit in kg of every covered substance; infinite where no band holds a line of it."""
         laid = self._grids(scene)
-        plans = tuple(beam.plan for beam in scene.beams)
+        view = View(tuple(beam.plan for beam in scene.beams), scene.dwell_s, scene.standoff_m)
         limits = dict.fromkeys((s.name for s in covered()), math.inf)
         for grid in laid:
             if grid.substance.name in limits:
-                limits[grid.substance.name] = limit_kg(grid, scene.responses(grid), plans, scene.dwell_s,
-                                                       scene.standoff_m, threshold(self._pfa, grid, len(laid)))
+                level = threshold(self._pfa, grid, len(laid))
+                limits[grid.substance.name] = limit_kg(grid, scene.responses(grid), view, level)
         return limits
 
 
 def beams_of(scan: CalibratedScan, standoff_m: float) -> tuple[Beam, ...]:
-    """One beam per band that has a living array channel."""
+    """One beam per band that shows anything."""
     beams = []
     for band in scan.bands:
         try:
             beams.append(form_beam(band, standoff_m))
-        except NoChannelAlive:
+        except BandBlind:
             continue
     return tuple(beams)
 

@@ -102,7 +102,7 @@ def echo_energy(plan: BandPlan, decay: Decay, width_factor: float) -> float:
 def _centred(numerator: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Refer the phase to the echo centre, which lies between two samples."""
     turns = (np.arange(FREQUENCIES) - FREQUENCIES // 2) / FREQUENCIES * (POINTS - 1) / 2.0
-    return numerator * np.exp(2j * np.pi * turns)
+    return np.asarray(numerator * np.exp(2j * np.pi * turns))
 
 
 def _envelope(plan: BandPlan, decay: Decay, width_factor: float) -> NDArray[np.float64]:

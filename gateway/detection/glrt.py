@@ -32,15 +32,15 @@ LOOKS_PER_HYPOTHESIS: Final = 0.3
 # More substances than this at once in one parcel are not told apart.
 EXPLAINED_MAX: Final = 4
 # A line must not be weaker than the strongest one predicts by more than this factor: texture, T1 and T2 priors.
-RATIO_TOLERANCE: Final = 2.5
+RATIO_TOLERANCE: Final = 2.0
 # Bracket of the threshold search: a hundred times what any false-alarm probability in use demands.
 STATISTIC_MAX: Final = 1e4
 # Of a subtracted line, this share of its statistic may be left within so many of its widths: its true width and
 # frequency lie between those searched (4 T1 T2 / (T1 + T2)^2 is 0.983 at a ratio of 1.3).
 RESIDUE_SHARE: Final = 0.05
 RESIDUE_WIDTHS: Final = 4.0
-# One-sided 95 % bound of an amplitude, in standard uncertainties.
-BOUND_U: Final = 1.64
+# One-sided 90 % bound of an amplitude, in standard uncertainties.
+BOUND_U: Final = 1.28
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Scene:
 
     def statistic(self, band: int, decay: Decay) -> NDArray[np.float64]:
         """2 ln L of one line at [width, frequency], less what removed lines may have left there."""
-        return np.maximum(self.response(band, decay).statistic - self._residue[band], 0.0)
+        return np.asarray(np.maximum(self.response(band, decay).statistic - self._residue[band], 0.0))
 
     def remove(self, fit: Fit) -> None:
         """Subtract a fit's lines from their bands, each where it is strongest within a step of the grid."""

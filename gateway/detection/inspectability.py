@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.head_array import ARRAY, REFERENCES
+from gateway.detection.head_array import ARRAY, REFERENCES, STANDOFF_M_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ KG_SHOWN_MAX: Final = 1000.0
 def obstacles(scan: CalibratedScan, beams: tuple[Beam, ...], limits_kg: Mapping[str, float],
               policy: Policy) -> tuple[str, ...]:
     """Reasons why "clear" is not allowed; none when it is."""
-    return (*_trust(scan), *_device(scan), *_shielding(scan, policy), *_channels(scan, beams, policy),
+    return (*_trust(scan), *_device(scan), *_range(scan), *_shielding(scan, policy), *_channels(scan, beams, policy),
             *_limits(limits_kg, policy))
 
 
@@ -54,6 +54,12 @@ def _device(scan: CalibratedScan) -> tuple[str, ...]:
     return tuple(f"the head reports: {flag}" for flag in bad)
 
 
+def _range(scan: CalibratedScan) -> tuple[str, ...]:
+    if scan.standoff_m >= STANDOFF_M_MIN:
+        return ()
+    return (f"range reading {scan.standoff_m:g} m: must be {STANDOFF_M_MIN:g} m or more for a limit to mean anything",)
+
+
 def _shielding(scan: CalibratedScan, policy: Policy) -> tuple[str, ...]:
     shares = np.array([band.reflected for band in scan.bands])
     if not np.isfinite(shares).all():
@@ -69,7 +75,8 @@ def _channels(scan: CalibratedScan, beams: tuple[Beam, ...], policy: Policy) -> 
     seen = {beam.plan.carrier_hz for beam in beams}
     blind = [band.plan.carrier_hz / 1e3 for band in scan.bands if band.plan.carrier_hz not in seen]
     if blind:
-        said.append(f"no array channel returns the pilot tone at {', '.join(f'{khz:g}' for khz in blind)} kHz")
+        where = ", ".join(f"{khz:g}" for khz in blind)
+        said.append(f"blind at {where} kHz: no array channel returns the pilot tone, or there is no noise")
     fewest = min((int(beam.alive[ARRAY].sum()) for beam in beams), default=0)
     if beams and fewest < policy.array_channels_min:
         said.append(f"only {fewest} array channels return the pilot tone: {policy.array_channels_min} are needed")

@@ -10,14 +10,16 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gateway.detection.model_card import Card, CardRefused, read_card, self_test_inputs
 from gateway.detection.portrait import SHAPE
 from gateway.detection.runtime import RUNTIME, TfliteNetwork
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CARD_NAME: Final = "model.toml"
 # The shipped model is under 1 MB; more would not fit the memory the daemon is allowed.
@@ -84,7 +86,7 @@ def network_that_passes(content: bytes, card: Card, folder: Path) -> TfliteNetwo
         raise ModelRefused(f"{where}: the interpreter says {wrong}: install the model package again") from wrong
     expected = np.array(card.self_test.expected, np.float32)
     if answer.shape != expected.shape or not np.all(np.abs(answer - expected) <= card.self_test.tolerance):
-        raise ModelRefused(f"{where}: the self-test gives another answer than the card: install the model package again")
+        raise ModelRefused(f"{where}: the self-test gives another answer than the card: install the package again")
     return network
 
 
@@ -109,7 +111,8 @@ def _try_in_child(folder: Path) -> None:
         child = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace",  # noqa: S603  no shell, fixed command
                                timeout=TRIAL_S_MAX, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as late:
-        raise ModelRefused(f"{folder}: the trial ran longer than {TRIAL_S_MAX:g} s: install the model package again") from late
+        words = f"{folder}: the trial ran longer than {TRIAL_S_MAX:g} s: install the model package again"
+        raise ModelRefused(words) from late
     if child.returncode:
         raise ModelRefused(_ending(folder, child.returncode, child.stderr))
 

@@ -1,4 +1,4 @@
-"""What the operator demands before a scan may be called clear. Figures are choices, with their reasons; no rule here."""
+"""What the operator demands before a scan may be called clear. Figures with their reasons; no decision here."""
 
 from __future__ import annotations
 

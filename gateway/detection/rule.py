@@ -59,11 +59,25 @@ def likelihood_pfa(pfa_per_scan: float, thresholds: Thresholds | None) -> float:
     return pfa_per_scan - thresholds.assist_pfa
 
 
-def rule(*, log_p: float, accepted: bool, consistent: bool, given: float, disturbed: float,
-         thresholds: Thresholds, assists: bool) -> Ruling:
-    """Decide on one substance. `given` is the network's probability of it, `log_p` the natural log of its p-value."""
-    if accepted:
-        doubted = given < thresholds.veto_network and disturbed >= thresholds.veto_scene
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """All that is known of one substance.
+
+    `log_p` is the natural log of its p-value; `accepted` says whether the likelihood ratio named it, `consistent`
+    whether its lines fit together; `given` and `disturbed` are the network's probabilities of it and of a hazard.
+    """
+
+    log_p: float
+    accepted: bool
+    consistent: bool
+    given: float
+    disturbed: float
+
+
+def rule(weighed: Weighed, thresholds: Thresholds, *, assists: bool) -> Ruling:
+    """Decide on one substance; `assists` is false where the policy leaves the network no false alarms to add."""
+    if weighed.accepted:
+        doubted = weighed.given < thresholds.veto_network and weighed.disturbed >= thresholds.veto_scene
         return Ruling.VETOED if doubted else Ruling.NAMED
-    near = consistent and log_p <= math.log(thresholds.assist_p) if thresholds.assist_p > 0.0 else False
-    return Ruling.ASSISTED if assists and near and given >= thresholds.assist_network else Ruling.SILENT
+    near = weighed.consistent and math.exp(weighed.log_p) <= thresholds.assist_p
+    return Ruling.ASSISTED if assists and near and weighed.given >= thresholds.assist_network else Ruling.SILENT

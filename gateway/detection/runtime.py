@@ -8,8 +8,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 try:
@@ -58,13 +59,14 @@ class TfliteNetwork:
         return _dequantised(self._interpreter.get_tensor(self._output["index"])[0], self._output)
 
 
-def _quantised(values: NDArray[np.float32], detail: dict[str, object]) -> NDArray[np.generic]:
-    scale, zero = detail["quantization"]  # type: ignore[misc]  # the runtime publishes no types
+def _quantised(values: NDArray[np.float32], detail: dict[str, tuple[float, int]]) -> NDArray[np.generic]:
+    scale, zero = detail["quantization"]
     if not scale:
         return values
-    return (values / scale + zero).round().clip(-128, 127).astype("int8")
+    return np.asarray((values / scale + zero).round().clip(-128, 127).astype(np.int8))
 
 
-def _dequantised(values: NDArray[np.float32], detail: dict[str, object]) -> NDArray[np.float32]:
-    scale, zero = detail["quantization"]  # type: ignore[misc]  # the runtime publishes no types
-    return ((values.astype("float32") - zero) * scale) if scale else values.astype("float32")
+def _dequantised(values: NDArray[np.generic], detail: dict[str, tuple[float, int]]) -> NDArray[np.float32]:
+    scale, zero = detail["quantization"]
+    plain = values.astype(np.float32)
+    return np.asarray((plain - zero) * scale if scale else plain, np.float32)

@@ -86,7 +86,7 @@ def subtract_tones(samples: NDArray[np.complex128], tones: NDArray[np.float64]) 
     if not len(tones):
         return samples
     basis = np.linalg.qr(_waves(tones))[0]
-    return samples - (samples @ basis.conj()) @ basis.T
+    return np.asarray(samples - (samples @ basis.conj()) @ basis.T)
 
 
 def tone_bins(tones: NDArray[np.float64]) -> NDArray[np.bool_]:

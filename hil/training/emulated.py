@@ -17,7 +17,7 @@ from calibration.reading import CalibratedScan, Trust
 from calibration.schedule import BANDS, schedule
 from drivers.sample import BandCapture, Identity
 from gateway.detection.hypotheses import grids, place
-from gateway.detection.sensitivity import deflection_per_kg
+from gateway.detection.sensitivity import Condition, View, deflection_per_kg
 from hil.scene.bay import Bay, Station, Tier
 from hil.scene.load import Content, ForeignLine, Load
 from hil.scene.scan import scan
@@ -25,7 +25,6 @@ from hil.scene.scan import scan
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from drivers.sample import BandPlan
     from hil.scene.scan import BandField, SceneScan
 
 TIERS: Final = (Tier.A, Tier.B, Tier.C)
@@ -74,8 +73,9 @@ def emulate(seed: int, number: int) -> tuple[CalibratedScan, Truth]:
                 width_factor=float(rng.uniform(*WIDTH)), slope_deviation=float(rng.uniform(-1.0, 1.0)))
     ringing = bool(rng.random() < RINGING_SHARE)
     if ringing:
-        load = replace(load, ringing_ft=_log_uniform(rng, *RINGING_FT), ringing_decay_s=float(rng.uniform(0.5e-3, 4e-3)))
-    load, substance, deflection = _filled(kind, load, bay, plans, dwell_s, rng)
+        decay_s = float(rng.uniform(0.5e-3, 4e-3))
+        load = replace(load, ringing_ft=_log_uniform(rng, *RINGING_FT), ringing_decay_s=decay_s)
+    load, substance, deflection = _filled(kind, load, bay, View(plans, dwell_s, load.standoff_m), rng)
     truth = Truth(substance, deflection, kind, bool(bay.stations), ringing, bay.tier, dwell_s)
     return calibrated(scan(plans, bay, load, rng, dwell_s), number, _dead(rng)), truth
 
@@ -113,11 +113,10 @@ def _station(rng: Generator) -> Station:
     return Station(khz, _log_uniform(rng, *STATION_FT), float(rng.uniform(0.0, 0.9)), float(rng.uniform(300, 4500)))
 
 
-def _filled(kind: str, load: Load, bay: Bay, plans: tuple[BandPlan, ...], dwell_s: float,
-            rng: Generator) -> tuple[Load, str, float]:
+def _filled(kind: str, load: Load, bay: Bay, view: View, rng: Generator) -> tuple[Load, str, float]:
     """The load with its content, the target's name, and its deflection."""
     if kind == "target":
-        return _target(load, bay, plans, dwell_s, rng)
+        return _target(load, bay, view, rng)
     if kind == "confuser":
         content = Content(str(rng.choice(CONFUSERS)), _log_uniform(rng, 0.3, 5.0))
         return replace(load, contents=(content,)), "", 0.0
@@ -130,24 +129,22 @@ def _filled(kind: str, load: Load, bay: Bay, plans: tuple[BandPlan, ...], dwell_
     return replace(load, contents=(Content("sugar", 5.0),)), "", 0.0
 
 
-def _target(load: Load, bay: Bay, plans: tuple[BandPlan, ...], dwell_s: float,
-            rng: Generator) -> tuple[Load, str, float]:
+def _target(load: Load, bay: Bay, view: View, rng: Generator) -> tuple[Load, str, float]:
     """A covered substance of a mass that gives the wanted deflection in this bay."""
     chosen = covered()[int(rng.integers(len(covered())))]
     wanted = _log_uniform(rng, *DEFLECTION)
-    per_kg = scene_deflection_per_kg(chosen, load, bay, plans, dwell_s)
+    per_kg = scene_deflection_per_kg(chosen, load, bay, view)
     if per_kg <= 0.0:     # every line has left its band at this temperature
         return replace(load, contents=(Content("sugar", 5.0),)), "", 0.0
     return replace(load, contents=(Content(chosen.name, wanted / per_kg),)), chosen.name, wanted
 
 
-def scene_deflection_per_kg(substance: Substance, load: Load, bay: Bay, plans: tuple[BandPlan, ...],
-                            dwell_s: float) -> float:
+def scene_deflection_per_kg(substance: Substance, load: Load, bay: Bay, view: View) -> float:
     """Deflection d of 1 kg of the pure substance on the axis, in the sensors' own noise alone (no city)."""
-    grid = next(g for g in grids(plans, *KELVIN) if g.substance.name == substance.name)
-    densities = [bay.density_ft(plan.carrier_hz) for plan in plans]
-    return deflection_per_kg(grid, plans, densities, dwell_s, load.standoff_m, load.temperature_k,
-                             load.slope_deviation, load.width_factor)
+    grid = next(g for g in grids(view.plans, *KELVIN) if g.substance.name == substance.name)
+    densities = [bay.density_ft(plan.carrier_hz) for plan in view.plans]
+    return deflection_per_kg(grid, view, densities,
+                             Condition(load.temperature_k, load.slope_deviation, load.width_factor))
 
 
 def _dead(rng: Generator) -> tuple[int, ...]:

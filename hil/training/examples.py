@@ -30,13 +30,14 @@ SUBSTANCES: Final = tuple(substance.name for substance in covered())
 # A target below this deflection is not there for any detector; up to the second figure the truth is moot.
 INVISIBLE: Final = 3.5
 VISIBLE: Final = 6.0
+UNSEEN: Final = (0.0, False, False)
 WORKERS: Final = 2
 BATCH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One scan. `likelihood` is [substance 8][log p, accepted, consistent] of the likelihood ratio, NaN unless asked."""
+    """One scan. `likelihood` is [substance 8][log p, accepted, consistent], NaN unless asked for."""
 
     picture: NDArray[np.float16]
     truth: Truth
@@ -59,7 +60,9 @@ def example(seed: int, number: int, *, with_likelihood: bool) -> Example:
     if with_likelihood:
         fits = explain(Scene(beams, scan.dwell_s, scan.standoff_m), grids(tuple(b.plan for b in beams), *KELVIN),
                        Policy().pfa_per_scan)
-        likelihood[:] = [[fits[n].log_p, fits[n].accepted, fits[n].consistent] for n in SUBSTANCES]
+        # A station over the pilot silences a whole band: then a substance may have no line left to look for.
+        likelihood[:] = [[fits[n].log_p, fits[n].accepted, fits[n].consistent] if n in fits else UNSEEN
+                         for n in SUBSTANCES]
     return Example(picture, truth, likelihood)
 
 

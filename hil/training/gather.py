@@ -1,4 +1,4 @@
-"""Emulated examples kept on disk between runs of the training. One file per set; a set is fixed by its seed and size."""
+"""Emulated examples kept on disk between runs of the training. One file per set, fixed by seed and size."""
 
 from __future__ import annotations
 

@@ -77,8 +77,9 @@ def _false_alarms(data: Gathered, judged: Judged) -> list[Measured]:
 
 def _rulings(data: Gathered, judged: Judged) -> list[Measured]:
     there = [(n, SUBSTANCES.index(t.substance)) for n, t in enumerate(data.truths) if t.substance]
-    return [_row(f"targets {ruling.value} by the network", [judged.rulings[n][s] is ruling for n, s in there], lower=False)
-            for ruling in (Ruling.ASSISTED, Ruling.VETOED)]
+    rulings = (Ruling.ASSISTED, Ruling.VETOED)
+    return [_row(f"targets {one.value} by the network", [judged.rulings[n][s] is one for n, s in there], lower=False)
+            for one in rulings]
 
 
 def _scene(data: Gathered, answers: NDArray[np.float32]) -> list[Measured]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+Model: TypeAlias = Any       # TensorFlow publishes no types
 keras, layers, ops = tf.keras, tf.keras.layers, tf.keras.ops
 
 FILTERS: Final = 12
@@ -29,7 +30,7 @@ LEARNING_RATE: Final = 2e-3
 REPRESENTATIVE: Final = 300
 
 
-def build(substances: int) -> keras.Model:
+def build(substances: int) -> Model:
     """The untrained network: [14][256][6] to substance probabilities and three scene classes."""
     picture = layers.Input(SHAPE)
     matched = layers.Conv2D(FILTERS, (1, 11), padding="same", use_bias=False)
@@ -47,7 +48,7 @@ def build(substances: int) -> keras.Model:
     return keras.Model(picture, layers.Concatenate()([named, scene]))
 
 
-def train(model: keras.Model, pictures: NDArray[np.float16], wanted: NDArray[np.float32],
+def train(model: Model, pictures: NDArray[np.float16], wanted: NDArray[np.float32],
           weight: NDArray[np.float32], seed: int) -> None:
     """Fit with a cosine schedule; every batch turns the unknown phase of every band."""
     steps = EPOCHS * math.ceil(len(pictures) / BATCH)
@@ -88,7 +89,7 @@ def _loss(truth: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
     return (-tf.reduce_sum((named * weight)[:, :-3], axis=1) - 0.3 * tf.reduce_sum(scene, axis=1))
 
 
-def export(model: keras.Model, examples: Iterable[NDArray[np.float32]] | None = None) -> bytes:
+def export(model: Model, examples: Iterable[NDArray[np.float32]] | None = None) -> bytes:
     """TFLite bytes: float32, or int8 throughout where examples for calibration are given."""
     with tempfile.TemporaryDirectory() as folder:
         # from_concrete_functions on a Keras 3 model leaves READ_VARIABLE in, and int8 calibration then fails.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.model_card import Thresholds
-from gateway.detection.rule import Ruling, rule
+from gateway.detection.rule import Ruling, Weighed, rule
 from hil.training.examples import SUBSTANCES
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def find_thresholds(calibration: Gathered, answers: NDArray[np.float32]) -> Thre
 def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> Judged:
     """Apply the rule to a whole set."""
     return Judged(tuple(tuple(
-        rule(log_p=float(log_p), accepted=bool(accepted), consistent=bool(consistent), given=float(answer[s]),
-             disturbed=float(answer[-2] + answer[-1]), thresholds=thresholds, assists=True)
+        rule(Weighed(float(log_p), bool(accepted), bool(consistent), float(answer[s]), float(answer[-2] + answer[-1])),
+             thresholds, assists=True)
         for s, (log_p, accepted, consistent) in enumerate(scan)) for scan, answer in
         zip(data.likelihood, answers, strict=True)))
 

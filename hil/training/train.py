@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 import tensorflow as tf
 
@@ -23,8 +24,10 @@ from gateway.detection.model_card import (
 )
 from gateway.detection.portrait import LAYOUT
 from gateway.detection.runtime import TfliteNetwork
+from hil.training.card_page import page_of
 from hil.training.card_text import toml_of
 from hil.training.examples import SUBSTANCES
+from hil.training.field_trial import field_trial
 from hil.training.gather import Gathered, gather
 from hil.training.measure import measured, pd_at
 from hil.training.network import REPRESENTATIVE, build, export, train, turned
@@ -42,6 +45,7 @@ SCANS_TRAIN: Final = 9_000
 SCANS_CALIBRATION: Final = 4_000
 SCANS_TEST: Final = 5_000
 PACKAGE: Final = Path(__file__).parents[2] / "gateway" / "models" / "nqr"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "model-card.md"
 VERSION: Final = "1"
 # int8 answers differ by one step of 1/256 between runtimes, float32 by rounding only.
 TOLERANCE: Final = {"float32": 1e-3, "int8": 0.02}
@@ -51,12 +55,12 @@ def main() -> None:
     """Gather, train, export both ways, calibrate and measure both, keep the better."""
     scratch = Path(sys.argv[1])
     data = gather(scratch, SEED_TRAIN, SCANS_TRAIN, with_likelihood=False)
-    calibration = gather(scratch, SEED_CALIBRATION, SCANS_CALIBRATION, with_likelihood=True)
-    test = gather(scratch, SEED_TEST, SCANS_TEST, with_likelihood=True)
     tf.keras.utils.set_random_seed(SEED_TRAIN)
     model = build(len(SUBSTANCES))
     train(model, data.pictures, data.wanted, data.weight, SEED_TRAIN)
     pictures = turned(data.pictures[:REPRESENTATIVE].astype(np.float32), np.random.default_rng(SEED_TRAIN))
+    calibration = gather(scratch, SEED_CALIBRATION, SCANS_CALIBRATION, with_likelihood=True)
+    test = gather(scratch, SEED_TEST, SCANS_TEST, with_likelihood=True)
     made = {"float32": export(model), "int8": export(model, pictures)}
     found = {kind: _calibrated(content, calibration) for kind, content in made.items()}
     for kind, (thresholds, pd) in found.items():
@@ -93,6 +97,10 @@ def _write(content: bytes, kind: str, thresholds: Thresholds, test: Gathered, pa
         assumptions=ASSUMPTIONS)
     (PACKAGE / card.file).write_bytes(content)
     (PACKAGE / "model.toml").write_text(toml_of(card))
+    # The card pins the model, so the named scenes are tried with what was just written, and then added to it.
+    card = msgspec.structs.replace(card, measured=(*card.measured, *field_trial(PACKAGE)))
+    (PACKAGE / "model.toml").write_text(toml_of(card))
+    PAGE.write_text(page_of(card))
 
 
 ASSUMPTIONS: Final = (

@@ -31,7 +31,8 @@ def reading(values: np.ndarray, number: int, unit: str = "nT", rate_hz: float = 
                    number * len(values), 0, bytes(32), Trust(calibrated=True, certificate_sha256=bytes(32)))
 
 
-def alarms(detector: EnergyDetector, field: np.ndarray, unit: str = "nT", rows: int = ROWS) -> list[tuple[int, Anomaly]]:
+def alarms(detector: EnergyDetector, field: np.ndarray, unit: str = "nT",
+           rows: int = ROWS) -> list[tuple[int, Anomaly]]:
     """What the detector says to a whole stream, with the reading's number."""
     said = ((n, detector.feed(reading(field[n * rows:(n + 1) * rows], n, unit))) for n in range(len(field) // rows))
     return [(n, anomaly) for n, anomaly in said if anomaly]

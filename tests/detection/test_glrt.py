@@ -13,7 +13,7 @@ from calibration.schedule import schedule
 from gateway.detection.beam import Beam
 from gateway.detection.glrt import Scene, best_fit, explain, log_p, threshold
 from gateway.detection.hypotheses import Grid, grids
-from gateway.detection.sensitivity import deflection_per_kg, limit_kg
+from gateway.detection.sensitivity import Condition, View, deflection_per_kg, limit_kg
 from hil.scene.bay import POSITIONS_M
 from hil.scene.load import Content, Load
 from hil.scene.scan import line_field
@@ -99,7 +99,7 @@ def test_the_stated_deflection_of_a_kilogram_is_what_the_filter_finds(name: str)
     # A floor of 1 fT^2 per bin of the beam is this density per channel, band by band.
     gain = sum((on_axis_of(i) ** 2) for i in range(6))
     density = [math.sqrt(p.trains * p.echoes_per_group * gain / (2 * p.rate_hz)) for p in PLANS]
-    theory = deflection_per_kg(grid, PLANS, density, 300.0, STANDOFF_M, 297.5, 0.0, 1.0)
+    theory = deflection_per_kg(grid, View(PLANS, 300.0, STANDOFF_M), density, Condition(297.5))
     assert math.sqrt(fit.statistic) / 1e3 == pytest.approx(theory, rel=0.05)
 
 
@@ -150,5 +150,5 @@ def test_the_p_value_counts_every_substance_and_hypothesis() -> None:
 def test_the_detection_limit_scales_with_the_cube_of_the_standoff() -> None:
     """Twice the distance needs eight times the mass."""
     scene, grid = white(np.random.default_rng(4)), grid_of("PETN")
-    near, far = (limit_kg(grid, scene.responses(grid), PLANS, 300.0, r, 40.0) for r in (0.1, 0.2))
+    near, far = (limit_kg(grid, scene.responses(grid), View(PLANS, 300.0, r), 40.0) for r in (0.1, 0.2))
     assert far / near == pytest.approx(8.0)

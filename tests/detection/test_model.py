@@ -141,7 +141,7 @@ def test_a_model_whose_answers_changed_is_refused_although_its_digest_is_right(t
 
 def test_a_missing_or_huge_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     """No folder, no model in it, or a file that cannot be a model."""
-    with pytest.raises(ModelRefused, match="detection.model_dir"):
+    with pytest.raises(ModelRefused, match=r"detection\.model_dir"):
         load(tmp_path / "nowhere")
     folder = package(tmp_path / "model")
     (folder / "nqr.tflite").write_bytes(bytes(9 << 20))

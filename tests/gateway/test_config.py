@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.acquisition import NoSuchDriver, check_drivers
+from gateway.acquisition import NoSuchDriver, PortShared, check_drivers
 from gateway.config import ConfigRefused, load, parse
 from gateway.config_reference import reference
 
@@ -59,6 +59,14 @@ def test_an_unknown_driver_is_refused_with_those_there_are() -> None:
     config = parse(GOOD.replace("nqr-head", "nqr-haed").encode(), "gateway.toml")
     with pytest.raises(NoSuchDriver, match=r"instrument\[0\].driver = 'nqr-haed': must be one of: eurotherm-3200"):
         check_drivers(config.instrument)
+
+
+@pytest.mark.parametrize("second", ["twinleaf", "eurotherm-3200"])
+def test_a_port_is_shared_only_by_modbus_devices_that_are_set_alike(second: str) -> None:
+    """A second magnetometer, or a bus of another speed, on the head's port would never be read: refused."""
+    more = f'[[instrument]]\nname = "b"\ndriver = "{second}"\nport = "tcp://127.0.0.1:502"\nunit = 2\n'
+    with pytest.raises(PortShared, match=r"instrument\[1\].port = 'tcp://127.0.0.1:502': nqr-head is on it"):
+        check_drivers(parse((GOOD + more).encode(), "gateway.toml").instrument)
 
 
 def test_what_is_no_toml_or_no_file_is_refused_by_name(tmp_path: Path) -> None:

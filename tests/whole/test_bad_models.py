@@ -58,7 +58,8 @@ def spoil(folder: Path, how: str) -> None:
 
 @pytest.mark.parametrize(("how", "reason"), [
     ("flipped", "SHA-256"), ("flipped and vouched for", ""), ("cut and vouched for", ""),
-    ("card of rubbish", "model.toml"), ("card with a key too long for a record", "unknown field"), ("model missing", "No such file"),
+    ("card of rubbish", "model.toml"), ("model missing", "No such file"),
+    ("card with a key too long for a record", "unknown field"),
 ])
 def test_a_bad_model_leaves_the_daemon_up_and_every_scan_not_inspectable_with_the_reason(
     bench: Bench, site: Installed, how: str, reason: str

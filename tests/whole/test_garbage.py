@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import threading
 import time
 import tty
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import pytest
 
 from gateway.control import Ask
+from gateway.evidence.body import ReadingBody
+from hil.instruments.twinleaf import TwinleafDevice, steady_field
 from tests.whole.installed import instrument, of_instrument, wait_until
 from tests.whole.test_bad_input import rows_without_gap
 
@@ -30,6 +35,7 @@ RECOVERY_S_MAX = 2.0
 # flat after 28000 records. A leak of one byte in a hundred of the noise would be 4800 kB a minute more.
 GROWTH_KB_A_MINUTE_MAX = 6000
 BLOCK_BYTES = 4096
+WELL_S = 0.1                     # the healthy instrument's block
 LINES = ("lane", "oven", "head")
 # Each line tells each kind of fault once a second at most (drivers/fold.py, drivers/complaint.py).
 FAULTS_A_SECOND_MAX = 6
@@ -38,10 +44,13 @@ pytestmark = pytest.mark.timeout(120)
 
 
 class Babbler:
-    """Ptys on which nothing but noise is said, as fast as the other side takes it, each from a thread."""
+    """Ptys on which nothing but noise is said, as fast as the other side takes it, each from a thread.
 
-    def __init__(self, links: list[Path]) -> None:
-        self.links, self.stop = links, threading.Event()
+    When they sober up one line goes on as a magnetometer, without a break; the others hang up.
+    """
+
+    def __init__(self, links: list[Path], stays: Path) -> None:
+        self.links, self.stays, self.stop, self.over = links, stays, threading.Event(), threading.Event()
         self.said = dict.fromkeys(links, 0)
         self.threads = [threading.Thread(target=self.babble, args=(link,)) for link in links]
 
@@ -54,11 +63,19 @@ class Babbler:
 
     def __exit__(self, *_reason: object) -> None:
         self.stop.set()
+        self.over.set()
         for thread in self.threads:
             thread.join()
 
+    def sober_up(self) -> None:
+        """End the noise."""
+        self.stop.set()
+        for link, thread in zip(self.links, self.threads, strict=True):
+            if link != self.stays:
+                thread.join()
+
     def babble(self, link: Path) -> None:
-        """Write seeded noise, with frames' own start bytes among it, until told to stop; then hang up."""
+        """Write seeded noise, with frames' own start bytes among it, until told to stop."""
         master, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(master, False)
@@ -75,9 +92,21 @@ class Babbler:
                 os.read(master, BLOCK_BYTES)        # what the gateway asks is heard and not answered
             except BlockingIOError:
                 continue
+        if link == self.stays:
+            self.serve(master)
         link.unlink()
         os.close(slave)
         os.close(master)
+
+    def serve(self, master: int) -> None:
+        """Be the magnetometer on a line that has just babbled; what its buffer holds of the noise comes first."""
+        device = TwinleafDevice(steady_field(np.random.default_rng(SEED)))
+        while not self.over.wait(0.005):
+            said = device.poll(time.monotonic_ns())
+            with contextlib.suppress(BlockingIOError):
+                said += device.feed(os.read(master, BLOCK_BYTES), time.monotonic_ns())
+            with contextlib.suppress(BlockingIOError):
+                os.write(master, said)
 
 
 def noise(chance: random.Random) -> bytes:
@@ -99,21 +128,20 @@ def test_a_minute_of_garbage_on_every_line_kills_nothing_and_is_over_in_two_seco
         instrument("well", "twinleaf", bench.stand("twinleaf"), block_ms=100),
     )
     core = site.start("run")
-    with Babbler(list(links.values())) as babbler:
+    with Babbler(list(links.values()), stays=links["lane"]) as babbler:
         assert core.ready(), core.said()
         memory = watch(core, GARBAGE_S)
-    ends = time.monotonic()
-    for name, kind in zip(LINES, ("twinleaf", "eurotherm-3200", "nqr-head"), strict=True):
-        bench.stand(kind, links[name])
-    switched_on = time.monotonic_ns()
-    wait_until(lambda: all(heard_since(site, name, switched_on) for name in LINES), 10, "good data from every line")
-    took_s = time.monotonic() - switched_on / 1e9
-    status = site.ask(Ask("status")).status
-    assert status is not None
-    assert status.stalled == []
-    assert core.stop() == 0
+        babbler.sober_up()
+        bench.stand("eurotherm-3200", links["oven"])
+        bench.stand("nqr-head", links["head"])
+        switched_on = time.monotonic_ns()
+        wait_until(lambda: all(heard_since(site, name, switched_on) for name in LINES), 10, "good data from every line")
+        status = site.ask(Ask("status")).status
+        assert status is not None
+        assert status.stalled == []
+        assert core.stop() == 0
     said = {link.name: f"{count / GARBAGE_S / 1000:.0f} kB/s" for link, count in babbler.said.items()}
-    print(f"noise {said}; lines back after {(switched_on / 1e9 - ends):.2f} s, heard {took_s:.2f} s later")  # noqa: T201  for whoever repeats it
+    print(f"noise {said}")  # noqa: T201  for whoever repeats it
     check_memory(memory)
     records = site.records()
     check_faults(records)
@@ -159,10 +187,19 @@ def heard_since(site: Installed, name: str, since: int) -> bool:
     return age_s is not None and time.monotonic_ns() - age_s * 1e9 > since
 
 
+def readings_at(records: list[Record], name: str) -> list[int]:
+    """Return when the last byte of each reading of an instrument arrived."""
+    return [one.body.seen_at for one in of_instrument(records, name) if isinstance(one.body, ReadingBody)]
+
+
 def check_recovery(records: list[Record], switched_on: int) -> None:
-    """Each line's first good reading is there within two seconds of its device's return."""
+    """Each line's first good reading is there within two seconds of its device's return.
+
+    How late this machine's processes are then is seen on the healthy instrument, and granted.
+    """
+    well = [at for at in readings_at(records, "well") if at > switched_on - 1e9]
+    late_s = max(after - before for before, after in pairwise(well)) / 1e9 - WELL_S
     for name in LINES:
-        seen = [r.body.seen_at for r in of_instrument(records, name) if r.kind == "reading"]  # type: ignore[union-attr]  # readings
-        good = [at for at in seen if at > switched_on]
+        good = [at for at in readings_at(records, name) if at > switched_on]
         print(f"{name}: good data after {(good[0] - switched_on) / 1e9:.2f} s")  # noqa: T201  for whoever repeats it
-        assert (good[0] - switched_on) / 1e9 < RECOVERY_S_MAX, name
+        assert (good[0] - switched_on) / 1e9 < RECOVERY_S_MAX + late_s, name

@@ -1,0 +1,50 @@
+"""The control socket: bounded, typed, and never silent to whoever asks properly."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from gateway.control import REQUEST_BYTES_MAX, Answer, Ask, ControlRefused, ask, reply, serve
+
+
+def agree(asked: Ask) -> Answer:
+    """Answer every request."""
+    return Answer(scan_id=len(asked.label))
+
+
+@pytest.mark.parametrize("line", [
+    b"\n", b"null\n", b"[]\n", b'{"what":"scan","label":7}\n', b'{"what":"stop"}\n', b'{"what":"scan","why":""}\n',
+    b'{"what":"scan","label":"' + b"x" * 201 + b'"}\n', b'{"what":"scan","label":"\xff"}\n', b"\xd8\n",
+    b'{"what":"scan","label":"\\ud800"}\n',
+])
+def test_a_line_that_is_no_request_is_refused_with_the_reason(line: bytes) -> None:
+    """Nothing is obeyed half."""
+    answer = reply(line, agree)
+    assert answer.scan_id is None
+    assert answer.refused.startswith("not a request")
+
+
+async def test_a_proper_request_is_answered_on_a_socket_that_only_the_group_may_open() -> None:
+    """Mode 0660, also where a dead socket stood before; too long a line is dropped, and the next one answered."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "control.sock"
+        for _ in range(2):      # the second time over the socket file that the first one left
+            server = await serve(path, agree)
+            assert path.stat().st_mode & 0o777 == 0o660
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(b"x" * (REQUEST_BYTES_MAX * 3))
+            assert await reader.read() == b""
+            writer.close()
+            answer = await asyncio.to_thread(ask, path, Ask("scan", label="four"))
+            assert answer.scan_id == 4
+            server.close()
+
+
+def test_where_nobody_answers_the_refusal_names_the_socket(tmp_path: Path) -> None:
+    """A technician learns that the gateway is down, not that a file is missing."""
+    with pytest.raises(ControlRefused, match="no running gateway answers"):
+        ask(tmp_path / "control.sock", Ask("status"))

@@ -1,0 +1,125 @@
+"""The rules of the path: what is lost is counted, what has no name is not invented, what is refused says why."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from dataclasses import replace
+
+import numpy as np
+
+from calibration.reading import Trust
+from drivers.sample import Channel, Event, Fault, Identity, Sample
+from gateway.block import Block
+from gateway.clock import Now
+from gateway.drafts import Drafter
+from gateway.evidence.body import DETAIL_BYTES_MAX, FaultBody, ReadingBody
+from gateway.evidence.record import Draft, Provenance, decode, encode
+from gateway.evidence.writer import JournalBehind
+from gateway.passing import Passing
+from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explained, named, overdue
+
+NOW = Now(1_000, 2_000, "unsynchronised", None)
+DRAFTER = Drafter(bytes(16), Provenance("0", bytes(32), bytes(32)))
+LANE_S = 0.3
+POLLED = Sample(Identity("Make", "Model", "", ""), "poll", (Channel("value", "temperature", "degC"),), np.zeros((1, 1)),
+                None, 0, 500, b"raw")
+
+
+def lane() -> Lane:
+    """Return a lane without certificate and detector."""
+    return Lane("oven", Block(1.0), None, None, Passing(1.0))
+
+
+class Journal:
+    """Where a test's drafts end up, as payloads that could be signed; the first `behind` of them are turned away."""
+
+    def __init__(self, behind: int = 0) -> None:
+        self.behind = behind
+        self.bodies: list[object] = []
+
+    def submit(self, draft: Draft, _raw: bytes | None) -> Future[int]:
+        """Take a draft if it is a record."""
+        payload = encode(draft, "bay", len(self.bodies))
+        if self.behind:
+            self.behind -= 1
+            raise JournalBehind("full")
+        self.bodies.append(decode(payload).body)
+        done: Future[int] = Future()
+        done.set_result(len(self.bodies) - 1)
+        return done
+
+
+async def run(journal: Journal, events: list[Event], through: Lane) -> None:
+    """Send events through a lane, long after it has nothing more to do."""
+    async def inline(work: object, *_words: object) -> object:
+        raise AssertionError(work)
+
+    pipeline = Pipeline(lambda: NOW, DRAFTER, journal.submit, inline, None, believe_clock=False)  # type: ignore[arg-type]  # no scans here
+    for event in events:
+        deliver(through, event)
+    await asyncio.wait([task := asyncio.create_task(pipeline.run(through))], timeout=LANE_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_what_a_full_lane_loses_is_counted_until_it_was_told() -> None:
+    """A lane holds a bounded number of events; each one beyond is counted, and asking twice does not forget it."""
+    full = lane()
+    for _ in range(QUEUE_EVENTS_MAX + 7):
+        deliver(full, Fault("silent", "", 0))
+    assert full.queue.qsize() == QUEUE_EVENTS_MAX
+    for _ in range(2):
+        fault = overdue(full, 5)
+        assert fault is not None
+        assert "7 events lost" in fault.detail
+    full.dropped = 0
+    assert overdue(full, 5) is None
+
+
+async def test_a_journal_that_is_behind_delays_and_drops_nothing() -> None:
+    """Three refusals of a full queue, and the reading is in, after the fault before it."""
+    journal = Journal(behind=3)
+    await run(journal, [Fault("no answer", "late", 400), POLLED], lane())
+    assert [type(body) for body in journal.bodies] == [FaultBody, ReadingBody]
+
+
+async def test_what_fits_no_record_is_told_as_a_fault() -> None:
+    """A device that says too much is not silently lost: the record is about that."""
+    journal = Journal()
+    talkative = replace(POLLED, device=Identity("x" * 300, "", "", ""))
+    await run(journal, [talkative, Fault("noise", "z" * 10_000, 400)], lane())
+    first, second = journal.bodies
+    assert isinstance(first, FaultBody)
+    assert (first.kind, "300 bytes" in first.detail) == ("not recordable", True)
+    assert isinstance(second, FaultBody)
+    assert len(second.detail.encode()) <= DETAIL_BYTES_MAX
+
+
+async def test_a_certificate_that_was_refused_is_the_reason_in_every_reading() -> None:
+    """Nobody reads that there is no certificate when there is one that cannot be read."""
+    journal = Journal()
+    refused = lane()
+    refused.refusal = "certificate refused: not a TOML file"
+    await run(journal, [POLLED], refused)
+    reading = journal.bodies[0]
+    assert isinstance(reading, ReadingBody)
+    assert (reading.calibrated, reading.reason) == (False, refused.refusal)
+    good = Trust(calibrated=True, certificate_sha256=bytes(32))
+    assert explained(good, "") == good
+
+
+def test_a_configured_serial_number_is_used_only_where_the_device_tells_none_and_is_flagged() -> None:
+    """A number that was typed never passes for one that was read."""
+    typed = named(POLLED, "S-1")
+    assert (typed.device.serial, typed.flags) == ("S-1", ("serial number from the configuration",))
+    own = replace(POLLED, device=replace(POLLED.device, serial="OWN"))
+    assert named(own, "S-1") == own
+    assert named(POLLED, "") == POLLED
+
+
+def test_a_scan_without_a_label_can_be_recorded() -> None:
+    """Nobody has to name the load; a claim that was not made is not in the record."""
+    for label, claimed in (("", None), ("MSKU 123456-7", "MSKU 123456-7")):
+        body = decode(encode(DRAFTER.context(NOW, "schedule", 3, label), "bay", 0)).body
+        assert body.event_id == claimed  # type: ignore[union-attr]  # a context
