@@ -54,6 +54,7 @@ class Core:
         believe = not assembly.loaded.config.clock.require_synchronised
         self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
         self.stalled: list[str] = []
+        self.claims: set[asyncio.Task[Future[int]]] = set()
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
 
     def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
@@ -146,7 +147,12 @@ class Core:
         """Order a scan of one head and journal who asked for it and what they called the load."""
         dwell_s = self.assembly.loaded.config.scan.dwell_s
         scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
-        self.submit(self.assembly.drafter.context(clock.now(), source, scan_id, label), None)
+        claim = self.pipeline.journal(
+            self.assembly.lanes[name], lambda at: self.assembly.drafter.context(at, source, scan_id, label)
+        )
+        task = asyncio.create_task(claim, name=f"claim of scan {scan_id}")  # it waits where the journal is behind
+        self.claims.add(task)
+        task.add_done_callback(self.claims.discard)
         return scan_id
 
     async def scan_on(self, name: str) -> None:
