@@ -33,7 +33,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def print_json(value: object) -> None:
     """Print one object; numbers that JSON has no word for become null."""
-    print(json.dumps(value, allow_nan=False))
+    print(json.dumps(value, allow_nan=False), flush=True)
 
 
 def coloured(word: str) -> str:
