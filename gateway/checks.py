@@ -15,6 +15,8 @@ from calibration.certificate import CertificateRefused, read_certificate
 from drivers.address import SerialAddress, parse_port
 from gateway import clock
 from gateway.assembly import find_key
+from gateway.config import PUBLISHER_FILES
+from gateway.detection.policy import PolicyRefused
 from gateway.evidence.keys import KeyUnusable
 from gateway.judgement import take_up_model
 from gateway.places import places
@@ -126,7 +128,10 @@ def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:
 
 def model(loaded: Loaded) -> Finding:
     """Check that the classifier's digest holds and that it passes its own test."""
-    judgement, body = take_up_model(loaded)
+    try:
+        judgement, body = take_up_model(loaded)
+    except PolicyRefused as refused:
+        return Finding("FAIL", "model", str(refused), "correct the configuration: the core does not start with it")
     if judgement.detector is None:
         fix = "install the shipped model again: no scan can be clear without one"
         return Finding("FAIL", "model", body.reason, fix)
@@ -135,10 +140,11 @@ def model(loaded: Loaded) -> Finding:
 
 def broker(loaded: Loaded) -> Finding:
     """Check that the broker accepts a connection; the publisher's own log has what comes after."""
-    settings = loaded.config.publisher
-    for name, path in (("tls_ca", settings.tls_ca), ("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
-        if path and not loaded.resolve(path).is_file():
-            return Finding("FAIL", "broker", f"publisher.{name} = {path!r}: no such file", "put it there")
+    settings = loaded.publisher()
+    for key in PUBLISHER_FILES:
+        path = getattr(settings, key)
+        if path and not Path(path).is_file():
+            return Finding("FAIL", "broker", f"publisher.{key} = {path!r}: no such file", "put it there")
     return reachable("broker", settings.broker, settings.port, "is it running, and open for this machine?")
 
 
