@@ -60,11 +60,17 @@ def find_thresholds(calibration: Gathered, answers: NDArray[np.float32]) -> Thre
 
 def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> Judged:
     """Apply the rule to a whole set."""
+    scans = zip(data.likelihood, answers, strict=True)
     return Judged(tuple(tuple(
-        rule(Weighed(float(log_p), bool(accepted) and log_p <= math.log(LIKELIHOOD_PFA), bool(consistent), float(answer[s]), float(answer[-2] + answer[-1])),
-             thresholds, assists=True)
-        for s, (log_p, accepted, consistent) in enumerate(scan)) for scan, answer in
-        zip(data.likelihood, answers, strict=True)))
+        rule(_weighed(substance, answer, s), thresholds, assists=True) for s, substance in enumerate(scan)
+    ) for scan, answer in scans))
+
+
+def _weighed(substance: NDArray[np.float32], answer: NDArray[np.float32], s: int) -> Weighed:
+    """What likelihood ratio and network say of substance number `s`."""
+    log_p, accepted, consistent = substance
+    named = bool(accepted) and bool(log_p <= math.log(LIKELIHOOD_PFA))
+    return Weighed(float(log_p), named, bool(consistent), float(answer[s]), float(answer[-2] + answer[-1]))
 
 
 def _near(data: Gathered, assist_p: float) -> NDArray[np.bool_]:
