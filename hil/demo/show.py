@@ -77,7 +77,8 @@ def reasons(body: dict[int, Any]) -> str:
     said = list(judgement[2])
     if OUTCOMES[judgement[1]] == "clear" and judgement[3]:
         weakest = max(judgement[3], key=lambda score: score[6])
-        said.append(f"of {len(judgement[3])} covered substances; the weakest limit is {weakest[6]:.2g} kg of {weakest[1]}")
+        count = len(judgement[3])
+        said.append(f"of {count} covered substances; the weakest limit is {weakest[6]:.2g} kg of {weakest[1]}")
     return "".join(f"\n       {line}" for line in said)
 
 
