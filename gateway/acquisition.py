@@ -73,6 +73,8 @@ class Acquisition:
 
     async def run(self, deliver: Callable[[str, Event], None]) -> None:
         """Run all ports until cancelled. A mistake of our own in one of them ends them all."""
+        if not self._ports:
+            await asyncio.Event().wait()  # a gateway without instruments yet: it says so when asked, and stays
         async with asyncio.TaskGroup() as tasks:
             for port, instruments in self._ports.items():
                 tasks.create_task(self._run_port(port, instruments, deliver), name=f"port {port}")

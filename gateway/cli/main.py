@@ -54,15 +54,18 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     arguments = parser(words[0] if words else "").parse_args(words)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left: nothing more to say, and nobody to say it to
+        # The reader of our output left: nothing more to say, and nobody to say it to, also not at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
         print(f"spingate {arguments.command}: {error}", file=sys.stderr)
         return UNUSABLE
+    return code
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def print_json(value: object) -> None:
     """Print one object; numbers that JSON has no word for become null."""
-    print(msgspec.json.encode(value).decode())
+    print(msgspec.json.encode(value).decode(), flush=True)
 
 
 def coloured(word: str) -> str:

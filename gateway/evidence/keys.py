@@ -157,7 +157,8 @@ def read_private(path: Path, forbidden: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
-        raise KeyUnusable(f"{path}: cannot be read: {error.strerror}") from error
+        fix = ": `spingate keys new` makes one" if isinstance(error, FileNotFoundError) else ""
+        raise KeyUnusable(f"{path}: cannot be read: {error.strerror}{fix}") from error
     with os.fdopen(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode & 0o777
         if mode & forbidden:

@@ -20,7 +20,7 @@ from gateway.publisher.status import read_status
 from hil.demo.bay import OBJECTS, Bay
 from hil.demo.brokers import broker
 from hil.demo.site import Site
-from hil.demo.subscriber import ANOMALY, VERDICT, Subscriber
+from hil.demo.subscriber import ANOMALY, OUTCOMES, VERDICT, Subscriber
 from hil.demo.summary import Aftermath, Summary, outcomes, summarise
 
 if TYPE_CHECKING:
@@ -72,12 +72,13 @@ def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], N
 
 
 def reasons(body: dict[int, Any]) -> str:
-    """Return a verdict's reasons, or for a clear its largest detection limit, indented below it."""
+    """Return a verdict's reasons, and for a clear its largest detection limit, indented below it."""
     judgement = body[2]
     said = list(judgement[2])
-    if not said and judgement[3]:
+    if OUTCOMES[judgement[1]] == "clear" and judgement[3]:
         weakest = max(judgement[3], key=lambda score: score[6])
-        said = [f"for {len(judgement[3])} covered substances; weakest limit {weakest[6]:.2g} kg of {weakest[1]}"]
+        count = len(judgement[3])
+        said.append(f"of {count} covered substances; the weakest limit is {weakest[6]:.2g} kg of {weakest[1]}")
     return "".join(f"\n       {line}" for line in said)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.model_card import Measured
+from gateway.detection.policy import Policy
 from gateway.detection.rule import Ruling
 from hil.training.bounds import lower_bound, upper_bound
 from hil.training.examples import SUBSTANCES
@@ -29,7 +30,8 @@ ALARMING: Final = frozenset({Ruling.NAMED, Ruling.ASSISTED})
 def measured(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> tuple[Measured, ...]:
     """All figures of a set."""
     judged = judge(data, answers, thresholds)
-    return (*_detection(data, judged), *_false_alarms(data, judged), *_rulings(data, judged), *_scene(data, answers))
+    return (*_detection(data, judged), *_false_alarms(data, judged), *_rulings(data, judged),
+            *_alone(data, judged, answers), *_scene(data, answers))
 
 
 def pd_at(data: Gathered, judged: Judged) -> float:
@@ -80,6 +82,24 @@ def _rulings(data: Gathered, judged: Judged) -> list[Measured]:
     rulings = (Ruling.ASSISTED, Ruling.VETOED)
     return [_row(f"targets {one.value} by the network", [judged.rulings[n][s] is one for n, s in there], lower=False)
             for one in rulings]
+
+
+def _alone(data: Gathered, judged: Judged, answers: NDArray[np.float32]) -> list[Measured]:
+    """The network and the likelihood ratio by themselves on the same scans: which of them carries the decision.
+
+    The network's level is the one that as many of this set's nulls exceed as the policy's rate allows.
+    """
+    nulls = [n for n, t in enumerate(data.truths) if not t.substance and t.kind not in NO_NULL]
+    level = float(np.quantile(answers[nulls, :len(SUBSTANCES)].max(axis=1), 1.0 - Policy().pfa_per_scan))
+    rows = []
+    for low, high in BINS:
+        within = [(n, SUBSTANCES.index(t.substance)) for n, t in enumerate(data.truths)
+                  if t.substance and low <= t.deflection < high]
+        network = [bool(answers[n, s] > level) for n, s in within]
+        ratio = [judged.rulings[n][s] is Ruling.NAMED for n, s in within]
+        rows += [_row(f"by the network alone, deflection {low:g} to {high:g}", network, lower=True),
+                 _row(f"by the likelihood ratio alone, deflection {low:g} to {high:g}", ratio, lower=True)]
+    return rows
 
 
 def _scene(data: Gathered, answers: NDArray[np.float32]) -> list[Measured]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.model_card import Thresholds
+from gateway.detection.policy import Policy
 from gateway.detection.rule import Ruling, Weighed, rule
 from hil.training.examples import SUBSTANCES
 
@@ -28,6 +29,10 @@ ASSIST_P: Final = (0.03, 0.1, 0.3, 0.9)
 VETO_SCENE: Final = (0.5, 0.8, 0.95)
 # A foreign line on the single line of potassium chlorate is that substance to any physics: counted apart.
 NO_NULL: Final = frozenset({"foreign line"})
+
+
+# What a policy of the default rate leaves to the likelihood ratio beside the network.
+LIKELIHOOD_PFA: Final = Policy().pfa_per_scan - ASSIST_PFA
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +60,27 @@ def find_thresholds(calibration: Gathered, answers: NDArray[np.float32]) -> Thre
 
 def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> Judged:
     """Apply the rule to a whole set."""
+    scans = zip(data.likelihood, answers, strict=True)
     return Judged(tuple(tuple(
-        rule(Weighed(float(log_p), bool(accepted), bool(consistent), float(answer[s]), float(answer[-2] + answer[-1])),
-             thresholds, assists=True)
-        for s, (log_p, accepted, consistent) in enumerate(scan)) for scan, answer in
-        zip(data.likelihood, answers, strict=True)))
+        rule(_weighed(substance, answer, s), thresholds, assists=True) for s, substance in enumerate(scan)
+    ) for scan, answer in scans))
+
+
+def _weighed(substance: NDArray[np.float32], answer: NDArray[np.float32], s: int) -> Weighed:
+    """What likelihood ratio and network say of substance number `s`."""
+    log_p, accepted, consistent = substance
+    named = bool(accepted) and bool(log_p <= math.log(LIKELIHOOD_PFA))
+    return Weighed(float(log_p), named, bool(consistent), float(answer[s]), float(answer[-2] + answer[-1]))
 
 
 def _near(data: Gathered, assist_p: float) -> NDArray[np.bool_]:
-    log_p, accepted, consistent = np.moveaxis(data.likelihood, -1, 0)
-    return np.asarray((log_p <= math.log(assist_p)) & (accepted == 0) & (consistent == 1))
+    log_p, _, consistent = np.moveaxis(data.likelihood, -1, 0)
+    return np.asarray((log_p <= math.log(assist_p)) & ~_accepted(data) & (consistent == 1))
+
+
+def _accepted(data: Gathered) -> NDArray[np.bool_]:
+    """Named by the likelihood ratio alone, at the share of the rate that is its own."""
+    return np.asarray((data.likelihood[..., 1] == 1) & (data.likelihood[..., 0] <= math.log(LIKELIHOOD_PFA)))
 
 
 def _assist_level(data: Gathered, answers: NDArray[np.float32], nulls: NDArray[np.bool_], assist_p: float) -> float:
@@ -87,7 +103,7 @@ def _veto_level(data: Gathered, answers: NDArray[np.float32], scene: float) -> f
     """The largest network score below which VETO_LOSS of the true alarms would be lost."""
     at = np.array([SUBSTANCES.index(t.substance) if t.substance else -1 for t in data.truths])
     there = np.flatnonzero(at >= 0)
-    there = there[data.likelihood[there, at[there], 1] == 1]
+    there = there[_accepted(data)[there, at[there]]]
     disturbed = answers[there, -2] + answers[there, -1] >= scene
     scores = np.sort(answers[there, at[there]][disturbed])
     allowed = math.floor(VETO_LOSS * len(there))
