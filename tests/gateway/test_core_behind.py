@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUEUE_RECORDS_MAX = 16
+WRITER_S = 0.6  # the writer looks into its queue at least twice a second
 OVENS = 20      # with a certificate each: more to say at the start than the queue holds
 CONFIG = f"""
 [gateway]
@@ -56,9 +58,11 @@ def core(tmp_path: Path) -> Iterator[Core]:
     with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         made = Core(assembly)
-        with suppress(JournalBehind):
-            while True:
-                made.submit(assembly.drafter.component_fault(clock.now(), "test", "one more", ""), None)
+        for _ in range(2):      # the writer takes one queue full out before it meets the lock
+            with suppress(JournalBehind):
+                while True:
+                    made.submit(assembly.drafter.component_fault(clock.now(), "test", "one more", ""), None)
+            time.sleep(WRITER_S)
         yield made
         other.execute("ROLLBACK")
     assembly.close()
