@@ -5,7 +5,10 @@ A link of ours may be repointed and taken away; anything else that stands at its
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PTYS = "/dev/pts/"
 
