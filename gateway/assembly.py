@@ -73,6 +73,10 @@ class Assembly:
         """
         self.writer.submit(self.drafter.draft(clock.now(), body, **used)).result()
 
+    def complain(self, component: str, kind: str, detail: str) -> None:
+        """Journal a fault of a part of the gateway itself. Raises JournalBehind."""
+        self.writer.submit(self.drafter.component_fault(clock.now(), component, kind, detail))
+
     def close(self) -> None:
         """Write what waits, sign the last tree head, let go of the journal."""
         try:

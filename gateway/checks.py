@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from calibration.certificate import CertificateRefused, read_certificate
+from calibration.correction import NqrHead, ScaleOffset, VectorMagnetometer
 from drivers.address import SerialAddress, parse_port
 from gateway import clock
 from gateway.assembly import find_key
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
     from gateway.config_tables import InstrumentTable
 
 CONNECT_S_MAX = 3.0
+TRIAL_BYTES = 65_536  # about what one commit adds
+# What a certificate of each driver's instruments may correct; the rest shows when the device is read.
+MODELS: dict[str, tuple[type, ...]] = {
+    "twinleaf": (VectorMagnetometer, ScaleOffset),
+    "eurotherm-3200": (ScaleOffset,),
+    "nqr-head": (NqrHead,),
+}
 DAYS_LEFT_MIN = 30
 FREE_BYTES_MIN = 2_000_000_000  # a day of ten readings a second, of 2 kB each with their raw data
 SECONDS_PER_DAY = 86_400
@@ -66,9 +75,13 @@ def folders(loaded: Loaded) -> Finding:
     found = places(loaded)
     for folder in (found.journal.parent, found.control.parent, found.publisher_state):
         nearest = next(one for one in (folder, *folder.parents) if one.exists())
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            fix = f"let the service's user write to {nearest}, or name another folder in [gateway]"
-            return Finding("FAIL", "folders", f"{folder} cannot be written", fix)
+        try:
+            with tempfile.TemporaryFile(dir=nearest) as trial:  # it has no name, and is gone when it is closed
+                trial.write(bytes(TRIAL_BYTES))
+                trial.flush()
+        except OSError as error:
+            fix = f"let the service's user write to {nearest}, make room, or name another folder in [gateway]"
+            return Finding("FAIL", "folders", f"{folder} cannot be written: {error.strerror}", fix)
     return Finding("OK", "folders", f"journal {found.journal}")
 
 
@@ -130,6 +143,10 @@ def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:
         statement = read_certificate(loaded.resolve(instrument.certificate)).statement
     except (CertificateRefused, OSError) as error:
         return Finding("FAIL", subject, str(error), "mend the file, or calibrate again")
+    if not isinstance(statement.model, MODELS[instrument.driver]):
+        kind = type(statement.model).__name__
+        return Finding("FAIL", subject, f"{statement.id}: a {kind} certificate is not for a {instrument.driver}",
+                       "name the certificate of this instrument")
     wall_s = clock.now().wall_ns / 1e9
     days = (statement.valid_until.timestamp() - wall_s) / SECONDS_PER_DAY
     if days < 0 or wall_s < statement.valid_from.timestamp():

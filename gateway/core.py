@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +21,7 @@ from gateway.acquisition import Acquisition
 from gateway.evidence.writer import JournalBehind
 from gateway.notify import Systemd
 from gateway.pipeline import Pipeline, deliver, overdue
-from gateway.progress import Progress
+from gateway.progress import SECOND, Progress
 from gateway.status import StatusDesk
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
 
+HEAD_SILENT_S_MAX = 3.0  # a head is asked for its state each second, and while it scans too
 WATCH_S = 0.5            # how often progress is looked at
 JOURNAL_S_MAX = 10.0     # a slow SD card syncs in 50 ms; a hundred times that is a stuck disk
 DECISION_S_MAX = 60.0    # a scan is decided in under a second on the slowest supported board
+DISK_BYTES_MIN = 200_000_000  # at 100 records a second about an hour and a half
 SCAN_RETRY_S = 1.0       # pause before asking a head for the next scan
 ABORT_S_MAX = 1.0        # a head that answers has heard of an abort by then; one that does not stops by itself
 DRAIN_S_MAX = 12.0       # a decision takes seconds; the unit allows 20 for all of a stop
@@ -59,6 +62,7 @@ class Core:
         believe = not assembly.loaded.config.clock.require_synchronised
         self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
         self.stalled: list[str] = []
+        self.disk_scarce = False
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
 
     def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
@@ -128,6 +132,7 @@ class Core:
             if self.assembly.writer.failure is not None:
                 raise self.assembly.writer.failure
             self.look_at_parts(now)
+            self.look_at_disk()
             stalled = self.progress.stalled(now)
             if not stalled:
                 self.systemd.say("WATCHDOG=1", f"STATUS={self.desk.line()}")
@@ -143,6 +148,20 @@ class Core:
                 self.progress.step(f"lane {lane.name}", now)
             self.tell_loss(lane, now)
 
+    def look_at_disk(self) -> None:
+        """Journal it when the disk runs out of room, and when there is room again: a full one ends the core."""
+        free = shutil.disk_usage(self.assembly.places.journal.parent).free
+        scarce = free < (DISK_BYTES_MIN if not self.disk_scarce else 2 * DISK_BYTES_MIN)
+        if scarce is self.disk_scarce:
+            return
+        kind = "disk nearly full" if scarce else "disk has room again"
+        LOG.warning("%s: %.0f MB free for the journal", kind, free / 1e6)
+        try:
+            self.assembly.complain("journal", kind, f"{free / 1e6:.0f} MB free")
+        except JournalBehind:
+            return
+        self.disk_scarce = scarce
+
     def tell_loss(self, lane: Lane, now: Nanoseconds) -> None:
         """Journal what a full lane lost. Where the journal itself is behind, the next look tells it."""
         fault = overdue(lane, now)
@@ -152,7 +171,7 @@ class Core:
             self.submit(self.assembly.drafter.instrument_fault(clock.now(), lane.name, fault), None)
         except JournalBehind:
             return
-        lane.dropped = 0
+        lane.dropped, lane.last_fault, lane.faults = 0, fault, lane.faults + 1
 
     @property
     def heads(self) -> dict[str, NqrHead]:
@@ -186,21 +205,35 @@ class Core:
                     self.begin_scan(name, "schedule", "")
             await asyncio.sleep(SCAN_RETRY_S)
 
+    def answers(self, name: str) -> bool:
+        """Tell whether a head was heard of lately: a scan must not begin when it comes back, on another load."""
+        reading = self.assembly.lanes[name].last_reading
+        return reading is not None and clock.monotonic_ns() - reading.seen_at < HEAD_SILENT_S_MAX * SECOND
+
     def answer(self, ask: control.Ask) -> control.Answer:
         """Answer one request of the control socket."""
         if ask.what == "status":
             return control.Answer(status=self.desk.status(clock.now(), self.stalled))
         names = [ask.head] if ask.head else list(self.heads)
-        if len(names) != 1 or names[0] not in self.heads:
-            return control.Answer(refused=f"head = {ask.head!r}: must be one of: {', '.join(self.heads) or 'none'}")
-        if self.heads[names[0]].progress is not None:
-            return control.Answer(refused=f"{names[0]} is scanning; wait for its verdict")
-        if len(ask.label.encode()) > control.LABEL_BYTES_MAX:
-            return control.Answer(refused=f"label: must have at most {control.LABEL_BYTES_MAX} bytes in UTF-8")
+        refused = self.objection(ask, names)
+        if refused:
+            return control.Answer(refused=refused)
         try:
             return control.Answer(scan_id=self.begin_scan(names[0], "control socket", ask.label))
         except JournalBehind:
             return control.Answer(refused="the journal does not keep up with the disk; try again in a moment")
+
+    def objection(self, ask: control.Ask, names: list[str]) -> str:
+        """Say why a scan of the heads in `names` cannot begin now; empty where it can."""
+        if len(names) != 1 or names[0] not in self.heads:
+            return f"head = {ask.head!r}: must be one of: {', '.join(self.heads) or 'none'}"
+        if not self.answers(names[0]):
+            return f"{names[0]} does not answer: `spingate status` says since when"
+        if self.heads[names[0]].progress is not None:
+            return f"{names[0]} is scanning; wait for its verdict"
+        if len(ask.label.encode()) > control.LABEL_BYTES_MAX:
+            return f"label: must have at most {control.LABEL_BYTES_MAX} bytes in UTF-8"
+        return ""
 
 
 async def end(tasks: Iterable[asyncio.Task[object]]) -> None:

@@ -9,6 +9,7 @@ world takes the same road as what goes right, so that silence is signed too.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.lane_watch import LaneWatch
     from gateway.passing import Moment
 
+LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
@@ -132,6 +134,7 @@ class Pipeline:
         verdict = await self.off_loop(self.judge, scan)
         source = await asyncio.wrap_future(receipt)
         lane.last_verdict, lane.deciding_since = verdict, None
+        LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
         await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, source))
 
     def trusts(self, now: Now) -> bool:
@@ -141,6 +144,7 @@ class Pipeline:
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
         await self.settle(lane)
+        LOG.warning("%s: %s: %s", lane.name, fault.kind, fault.detail)
         lane.last_fault = fault
         lane.faults += 1
         await self.journal(lane, lambda at: self.drafter.instrument_fault(at, lane.name, fault))

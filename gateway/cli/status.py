@@ -5,6 +5,7 @@ Exit 0: all is well. 1: something stands still, is uncalibrated or is not connec
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,7 @@ from gateway.cli.words import add_config, add_json, coloured, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from gateway.control import InstrumentStatus, Status
     from gateway.publisher.status import Status as PublisherStatus
@@ -36,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = places(load(arguments.config))
     core = ask(found.control, Ask("status")).status
     publisher = read_status(found.publisher_state)
+    if publisher is not None and not listens(found.wake):
+        publisher = msgspec.structs.replace(publisher, state="stopped", last_error="its process does not run")
     if core is None:
         return 2
     if arguments.json:
@@ -44,6 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
         print_core(core)
         print_publisher(publisher)
     return 0 if well(core, publisher) else 1
+
+
+def listens(wake: Path) -> bool:
+    """Tell whether a publisher has its wake-up socket open: what it wrote last may be old."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        try:
+            line.connect(str(wake))
+        except OSError as error:
+            return isinstance(error, PermissionError)  # somebody's; who may not ask cannot know better
+    return True
 
 
 def well(core: Status, publisher: PublisherStatus | None) -> bool:

@@ -29,7 +29,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for a program to read")
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
 
 
 def print_json(value: object) -> None:

@@ -6,6 +6,7 @@ It starts the real commands, talks to them as anybody would, and believes only w
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -117,7 +118,7 @@ def tell(summary: Summary, seen: Seen, site: Site, say: Callable[[str], None]) -
     for problem in summary.problems:
         say(f"PROBLEM: {problem}")
     if (site.folder / "journal.db").exists() and site.folder.name != "site":
-        say(f"kept in {site.folder}: spingate verify {site.folder}/journal.db --key {site.folder}/gateway.pub.pem")
+        say(f"kept: {sys.argv[0]} verify {site.folder}/journal.db --key {site.folder}/gateway.pub.pem")
 
 
 def refuse_used(keep: Path) -> None:
