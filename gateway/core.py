@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
 
-HEAD_SILENT_S_MAX = 3.0  # a head is asked for its state each second, and while it scans too
+HEAD_SILENT_S_MAX = 12.0  # a head says how it is each second, but not while a page of 8 s crosses a serial line
+AWAY = frozenset({"port missing", "port busy", "port refused", "port lost", "no answer", "foreign device"})
 WATCH_S = 0.5            # how often progress is looked at
 JOURNAL_S_MAX = 10.0     # a slow SD card syncs in 50 ms; a hundred times that is a stuck disk
 DECISION_S_MAX = 60.0    # a scan is decided in under a second on the slowest supported board
@@ -207,8 +208,11 @@ class Core:
 
     def answers(self, name: str) -> bool:
         """Tell whether a head was heard of lately: a scan must not begin when it comes back, on another load."""
-        reading = self.assembly.lanes[name].last_reading
-        return reading is not None and clock.monotonic_ns() - reading.seen_at < HEAD_SILENT_S_MAX * SECOND
+        lane = self.assembly.lanes[name]
+        if lane.last_reading is None or clock.monotonic_ns() - lane.last_reading.seen_at > HEAD_SILENT_S_MAX * SECOND:
+            return False
+        fault = lane.last_fault
+        return fault is None or fault.kind not in AWAY or fault.seen_at < lane.last_reading.seen_at
 
     def answer(self, ask: control.Ask) -> control.Answer:
         """Answer one request of the control socket."""

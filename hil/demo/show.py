@@ -21,7 +21,7 @@ from gateway.publisher.status import read_status
 from hil.demo.bay import OBJECTS, Bay
 from hil.demo.brokers import broker
 from hil.demo.site import Site
-from hil.demo.subscriber import ANOMALY, OUTCOMES, VERDICT, Subscriber
+from hil.demo.subscriber import ANOMALY, OUTCOMES, READING, VERDICT, Subscriber
 from hil.demo.summary import Aftermath, Summary, outcomes, summarise
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def run_demo(wanted_broker: str, keep: Path | None, say: Callable[[str], None]) 
 
 def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], None]) -> None:
     """Have each object scanned, and wait for its verdict to arrive, verified, at the subscriber."""
+    subscriber.wait(lambda seen: any(body[1] == "head" for body in seen.of_kind(READING)), DRAIN_S_MAX)
     for number, shown in enumerate(OBJECTS, 1):
         ask(control, Ask("scan", label=shown.name))
         if not subscriber.wait(lambda seen, wanted=number: len(outcomes(seen)) >= wanted, VERDICT_S_MAX):  # type: ignore[misc]  # a default binds the loop's number
