@@ -8,8 +8,11 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from calibration.reading import Reading, Trust
+from drivers.sample import Fault, Identity
 from gateway import clock
 from gateway.assembly import assemble
 from gateway.config import load
@@ -49,6 +52,13 @@ certificate = "none.toml"
 """ for unit in range(1, OVENS + 1))
 
 
+def heard_now() -> Reading:
+    """Return what a head says of itself, this very moment."""
+    head = Identity("open profile", "NQR-8", "1", "1")
+    return Reading(head, "head", (), np.zeros((1, 0)), np.zeros(0), None, 0, clock.monotonic_ns(), bytes(32),
+                   Trust(calibrated=False, certificate_sha256=None))
+
+
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[Core]:
     """A core whose journal another program has locked, and whose queue is full."""
@@ -70,9 +80,19 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 def test_a_scan_that_cannot_be_journaled_is_refused_to_whoever_asks(core: Core) -> None:
     """It is not begun, and the answer says what to do."""
+    core.assembly.lanes["head"].last_reading = heard_now()
     answer = core.answer(Ask("scan"))
     assert answer.scan_id is None
     assert "try again" in answer.refused
+
+
+def test_a_scan_of_a_head_that_is_away_is_refused(core: Core) -> None:
+    """It would begin when the head comes back, on whatever lies in the bay by then."""
+    lane = core.assembly.lanes["head"]
+    assert "does not answer" in core.answer(Ask("scan")).refused
+    lane.last_reading = heard_now()
+    lane.last_fault = Fault("port missing", "unplugged", clock.monotonic_ns())
+    assert "does not answer" in core.answer(Ask("scan")).refused
 
 
 async def test_a_schedule_goes_on_when_the_journal_was_behind(core: Core) -> None:
