@@ -7,9 +7,9 @@ refused. Nothing else moves the mark, and the mark is saved before anything more
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING
 
+from gateway.publisher.asides import Asides
 from gateway.publisher.backoff import wait_s
 from gateway.publisher.continuity import digest, what_changed
 from gateway.publisher.lane import Lane, Mark, Sent
@@ -17,7 +17,7 @@ from gateway.publisher.ledger import Refused
 from gateway.publisher.message import alert_message, record_message
 from gateway.publisher.source import Away
 from gateway.publisher.suspicion import Suspicion
-from gateway.publisher.window import MESSAGES_A_RECORD_MAX, SIZE_MIN, Expected, Window
+from gateway.publisher.window import MESSAGES_A_RECORD_MAX, SIZE_MIN, BrokerTooNarrow, Expected, Window
 
 if TYPE_CHECKING:
     import random
@@ -40,11 +40,6 @@ INFLIGHT_BYTES_MAX = 8 * 1024 * 1024   # what a slow broker may make us hold in 
 READ_COUNT_MAX = 256                   # one reading of the journal; keeps a turn of the loop short
 SENT_MAX = 4096                        # records between the mark and the reading end, settled ones included
 HELD_SHARE = 4                         # a lane that catches up gets a quarter: new alarms are not kept waiting
-RETRIES_AT_START_MAX = 1000            # records set aside earlier, tried once more after a start
-
-
-class BrokerTooNarrow(Exception):
-    """The broker takes fewer messages at once than one alarm needs."""
 
 
 class Courier:
@@ -65,7 +60,7 @@ class Courier:
         self.origin, mark = place or ("", Mark())
         self.main = Lane(None, mark)
         self.held = {kind: Lane(kind, Mark(index), reason=why) for kind, index, why in ledger.held()}
-        self.again = deque(ledger.refused(RETRIES_AT_START_MAX))
+        self.asides = Asides(ledger, settings, chance)
         self.window = Window()
         self.link: Link | None = None
         self.packet_bytes_max = settings.message_bytes_max
@@ -98,15 +93,15 @@ class Courier:
         ours = self.settings.message_bytes_max
         self.packet_bytes_max = min(ours, welcome.packet_bytes_max or ours)
         self.link = link
+        self.asides.begin()
 
     def detach(self, now: float, *, by_peer: bool) -> None:
         """Let go of a lost connection: what was on its way will be sent again."""
-        if self.link is not None and by_peer:
+        retried = self.asides.lost(now, by_peer=by_peer)
+        if by_peer and not retried:
             self.suspicion.hung_up(next((sent.mark.index for sent in self.main.sent if sent.unacknowledged), None))
         self.link = None
-        if any(expected.again for expected in self.window.expected.values()):
-            self.again.clear()  # do not let an earlier refusal cost one connection after the other
-        self.window.expected.clear()
+        self.window.clear()
         for lane in self.held.values():
             if by_peer and lane.in_flight:
                 self._wait_longer(lane, "the broker hung up on it", now)
@@ -131,8 +126,13 @@ class Courier:
         self.main.drained = False
 
     def fill(self, journal: Journal, now: float) -> Away | None:
-        """Send of each lane what there is and fits, one reading of the journal each; `hungry`: go on at once."""
+        """Send of each lane what there is and fits, one reading of the journal each; `hungry`: go on at once.
+
+        Nothing before the first answer (to our status): a broker that hangs up on everybody accuses no record.
+        """
         self.hungry = False
+        if not self.window.heard:
+            return None
         lanes = [] if self.careful else [lane for lane in self.held.values() if now >= lane.retry_at]
         for lane in (*lanes, self.main):
             away = self._feed(lane, journal, now)
@@ -211,18 +211,22 @@ class Courier:
 
     def _try_again(self, journal: Journal, now: float) -> Away | None:
         """Send one record that was set aside once more, where it is still there and now fits."""
-        if not self.again or self.link is None or self.window.room() < 1:
+        ready = self.link is not None and not self.careful and self.window.room() > 0
+        refused = self.asides.next(now) if ready else None
+        if refused is None:
             return None
-        refused = self.again.popleft()
         self.hungry = True
         entries = journal.records_after(refused.record_index - 1, 1, 1)
         if isinstance(entries, Away):
-            self.again.appendleft(refused)
+            self.asides.put_back(refused)
             return entries
         if entries and entries[0].index == refused.record_index and digest(entries[0]) == refused.sha256:
             message = record_message(entries[0], refused.sha256, self.topics)
             if message.byte_count <= self.packet_bytes_max:
-                self._send(message, Expected(now, again=refused))
+                if self._send(message, Expected(now, again=refused)) is None:
+                    self.asides.put_back(refused)
+                return None
+        self.asides.answered(refused, taken=False)
         return None
 
     def send_control(self, message: Message, now: float) -> int | None:
@@ -240,8 +244,8 @@ class Courier:
         expected = self.window.answered(answer.message_id, now)
         if expected is None:
             return False
-        if expected.again is not None and not answer.refusal:
-            self.ledger.accept(expected.again.record_index, expected.again.sha256)
+        if expected.again is not None:
+            self.asides.answered(expected.again, taken=not answer.refusal)
         if expected.lane is not None:
             self._settle(expected.lane, answer, now)
         return expected.control

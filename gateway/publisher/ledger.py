@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # A refused record costs about 100 bytes here. A list that grows beyond this means that something other than
 # single records is wrong; the publisher then stops in front of the next one rather than forget it.
 REFUSED_MAX = 100_000
+START = (-1, b"")         # in front of every record of the list
 INCIDENTS_KEPT_MAX = 100  # enough to see a pattern; the newest count
 
 SCHEMA = """
@@ -36,7 +37,7 @@ CREATE TABLE IF NOT EXISTS incident (number INTEGER PRIMARY KEY AUTOINCREMENT, w
 
 
 class Refused(NamedTuple):
-    """A record set aside: the journal has it, the broker will not take it."""
+    """A record set aside: the journal has it, the broker did not take it when last asked."""
 
     record_index: int
     kind: str
@@ -97,11 +98,12 @@ class Ledger:
         row = (index, sha256)
         self.database.execute("DELETE FROM refused WHERE record_index = ? AND sha256 = ?", row)
 
-    def refused(self, count_max: int) -> list[Refused]:
-        """Return up to `count_max` records set aside, the oldest first."""
+    def refused(self, count_max: int, behind: tuple[int, bytes] = START) -> list[Refused]:
+        """Return up to `count_max` records set aside in order: those behind an index and digest, then the oldest."""
         rows = self.database.execute(
-            "SELECT record_index, kind, bytes, sha256, reason FROM refused ORDER BY record_index LIMIT ?",
-            (count_max,),
+            "SELECT record_index, kind, bytes, sha256, reason FROM refused "
+            "ORDER BY (record_index, sha256) <= (?, ?), record_index, sha256 LIMIT ?",
+            (*behind, count_max),
         )
         return [Refused(*row) for row in rows]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gateway.clock import monotonic_ns
 from gateway.publisher.alert import alert_of
 from gateway.publisher.backoff import wait_s
-from gateway.publisher.courier import BrokerTooNarrow, Courier
+from gateway.publisher.courier import Courier
 from gateway.publisher.dialect import Dialect
 from gateway.publisher.doorbell import Doorbell
 from gateway.publisher.journal import open_journal
@@ -24,6 +24,7 @@ from gateway.publisher.message import checkpoint_message, status_message
 from gateway.publisher.source import Away
 from gateway.publisher.status import Status, write_status
 from gateway.publisher.topics import Topics, level
+from gateway.publisher.window import BrokerTooNarrow
 
 if TYPE_CHECKING:
     import threading
@@ -143,11 +144,16 @@ class Publisher:
                 return
             if isinstance(event, Welcome):
                 self._enter(event, now)
-            elif self.courier.answer(event, now) and event.refusal:
-                self.courier.last_error = f"the broker refuses our status or checkpoint: {event.refusal}"
-                LOG.warning(self.courier.last_error)
-            if isinstance(event, Answer) and not event.refusal:
-                self.failures = 0  # not the welcome: some brokers welcome everybody and then hang up
+            elif isinstance(event, Answer):
+                self._take(event, now)
+
+    def _take(self, answer: Answer, now: float) -> None:
+        control = self.courier.answer(answer, now)
+        if control and answer.refusal:
+            self.courier.last_error = f"the broker refuses our status or checkpoint: {answer.refusal}"
+            LOG.warning(self.courier.last_error)
+        if not answer.refusal and not (control and self.courier.careful):
+            self.failures = 0  # not the welcome: some welcome everybody, or take all but one record, and hang up
 
     def _enter(self, welcome: Welcome, now: float) -> None:
         if self.link is None:
@@ -158,11 +164,9 @@ class Publisher:
             self._lose(Lost(str(error)))
             return
         self.checkpoint_sent, self.checkpoint_due = None, True
-        where = f"{self.settings.broker}:{self.settings.port}"
-        LOG.info("connected to %s with MQTT %s", where, self.link.protocol)
+        LOG.info("connected to %s:%d with MQTT %s", self.settings.broker, self.settings.port, self.link.protocol)
         self.courier.look()
-        if self.courier.may_send_control():
-            self.courier.send_control(status_message("online", self.topics), now)
+        self.courier.send_control(status_message("online", self.topics), now)  # no record goes before its answer
 
     def _hear(self, now: float) -> None:
         """Cut a connection that is silent: unwelcomed for too long, or unanswered for too long."""
@@ -184,12 +188,10 @@ class Publisher:
         self.link = None
         self.courier.save()
         self.courier.detach(now, by_peer=lost.by_peer)
-        unsupported = lost.unsupported_version
-        at_once = self.dialect.lost(welcomed=welcomed, by_peer=lost.by_peer, unsupported=unsupported)
+        at_once = self.dialect.lost(welcomed=welcomed, by_peer=lost.by_peer, unsupported=lost.unsupported_version)
         self.failures += not at_once
         first, ceiling = self.settings.reconnect_s_min, self.settings.reconnect_s_max
-        wait = wait_s(self.failures, first, ceiling, self.chance.random())
-        self.connect_at = now if at_once else now + wait
+        self.connect_at = now + (0.0 if at_once else wait_s(self.failures, first, ceiling, self.chance.random()))
         self.courier.last_error = lost.reason
         LOG.warning("%s; connecting again in %.1f s", lost.reason, self.connect_at - now)
 
@@ -215,8 +217,7 @@ class Publisher:
         if away is not None:
             self._away(away)
         else:
-            cursor = self.courier.main.mark.index
-            LOG.info("reading the journal of %s behind record %d", self.courier.origin, cursor)
+            LOG.info("reading the journal of %s behind %d", self.courier.origin, self.courier.main.mark.index)
             self.journal_state = "readable"
 
     def _away(self, away: Away) -> None:
@@ -282,8 +283,7 @@ class Publisher:
 
     def _farewell(self) -> None:
         """Hear the last acknowledgements, say that we go, and put everything down."""
-        link = self.link
-        if link is not None and self.courier.link is not None:
+        if self.link is not None and self.courier.link is not None:
             self.courier.send_control(status_message("offline", self.topics, "stopped"), self.clock())
             end = self.clock() + FAREWELL_S_MAX
             while self.link is not None and self.courier.window and self.clock() < end:

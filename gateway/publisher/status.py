@@ -28,7 +28,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int                   # records after the cursor
     in_flight: int
     published: int                 # acknowledged with a good reason code since the start
-    refused: int                   # records set aside for good, listed in publisher.db
+    refused: int                   # records set aside, listed in publisher.db; tried again and again
     held: dict[str, str]           # kinds the broker refuses now, with its reason; tried again and again
     last_error: str
     incidents: tuple[str, ...]     # what an operator must know even after a restart

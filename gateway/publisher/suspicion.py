@@ -1,13 +1,15 @@
 """Which record the broker may be hanging up on. Pure.
 
 MQTT 3.1.1 cannot refuse a message, so some brokers close the connection instead, at every try. The record must
-not stand in the way for ever; but a broker that merely restarts often must not cost us a record either.
+not stand in the way for ever; but a broker that merely restarts often, or hangs up on everything, must not have
+one set aside. The courier therefore sends no record before the broker has answered our status on the same
+connection: whatever is on its way at a hang-up was sent to a broker that does answer.
 """
 
 from __future__ import annotations
 
 ALONE_FROM = 2   # hang-ups; from here on the suspect travels alone, so that the blame is right
-TRIES_MAX = 6    # then it is set aside: 12 s of reconnecting with the default waits, a restart takes less
+TRIES_MAX = 6    # then it is set aside: some 3 s of reconnecting with the default waits; a wrong blame only delays
 
 
 class Suspicion:

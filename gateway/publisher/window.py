@@ -31,12 +31,22 @@ class Expected:
         return self.lane is None and self.again is None
 
 
+class BrokerTooNarrow(Exception):
+    """The broker takes fewer messages at once than one alarm needs."""
+
+
 class Window:
     """The messages of one connection that wait for their answer, oldest first."""
 
     def __init__(self) -> None:
         self.size, self.last_answer_at = 0, 0.0
         self.expected: dict[int, Expected] = {}
+        self.heard = False  # the broker has answered something since it welcomed us
+
+    def clear(self) -> None:
+        """Forget a lost connection."""
+        self.expected.clear()
+        self.heard = False
 
     def __len__(self) -> int:
         return len(self.expected)
@@ -47,7 +57,7 @@ class Window:
 
     def answered(self, message_id: int, now: float) -> Expected | None:
         """Take a message out; None where nothing was known of it."""
-        self.last_answer_at = now
+        self.last_answer_at, self.heard = now, True
         return self.expected.pop(message_id, None)
 
     def room(self) -> int:
