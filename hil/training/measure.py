@@ -30,8 +30,8 @@ ALARMING: Final = frozenset({Ruling.NAMED, Ruling.ASSISTED})
 def measured(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> tuple[Measured, ...]:
     """All figures of a set."""
     judged = judge(data, answers, thresholds)
-    return (*_detection(data, judged), *_false_alarms(data, judged), *_rulings(data, judged), *_alone(data, judged, answers),
-            *_scene(data, answers))
+    return (*_detection(data, judged), *_false_alarms(data, judged), *_rulings(data, judged),
+            *_alone(data, judged, answers), *_scene(data, answers))
 
 
 def pd_at(data: Gathered, judged: Judged) -> float:

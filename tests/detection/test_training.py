@@ -87,6 +87,7 @@ def test_the_network_may_add_no_more_false_alarms_than_its_budget() -> None:
     (Weighed(-20.0, accepted=True, consistent=True, given=0.05, disturbed=0.9), True, Ruling.VETOED),
     (Weighed(-20.0, accepted=True, consistent=True, given=0.05, disturbed=0.1), True, Ruling.NAMED),
     (Weighed(-3.0, accepted=False, consistent=True, given=0.95, disturbed=0.0), True, Ruling.ASSISTED),
+    (Weighed(-3.0, accepted=False, consistent=True, given=0.95, disturbed=0.9), True, Ruling.SILENT),
     (Weighed(-3.0, accepted=False, consistent=True, given=0.95, disturbed=0.0), False, Ruling.SILENT),
     (Weighed(-3.0, accepted=False, consistent=False, given=0.95, disturbed=0.0), True, Ruling.SILENT),
     (Weighed(-1.0, accepted=False, consistent=True, given=1.0, disturbed=0.0), True, Ruling.SILENT),
