@@ -27,7 +27,7 @@ bench: $(VENV)/run ## measure memory, records per second and latency
 	@$(BIN)/spingate bench $(ARGS)
 
 train: $(VENV)-train/train ## train the classifier again, in an environment of its own
-	@$(VENV)-train/bin/python -m hil.training $(ARGS)
+	@$(VENV)-train/bin/python -m hil.training.train build/training $(ARGS)
 
 lock: $(VENV)/test ## renew the lock files after a change of pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --group build --universal --python-version 3.11 --only-binary :all: \

@@ -15,30 +15,28 @@ if TYPE_CHECKING:
 # One record a minute is enough to prove a silence and 1440 a day are bearable.
 REMINDER_S = 60.0
 
+# A device that fails and answers by turns is told of no more often than a folded fault (fold.FOLD_NS).
+AGAIN_S = 1.0
+
 
 class Complaint:
     """The running complaint about one device's answers."""
 
     def __init__(self) -> None:
         self._told_at: Nanoseconds | None = None
+        self._told = False   # since the last good answer
         self._untold = 0
-
-    @property
-    def standing(self) -> bool:
-        """True between the first failure and the next good answer."""
-        return self._told_at is not None
 
     def failed(self, kind: str, why: str, now: Nanoseconds) -> list[Fault]:
         """Count one failure and return the fault to report, if one is due."""
         self._untold += 1
-        if self._told_at is not None and now - self._told_at < REMINDER_S * 1e9:
+        pause_s = REMINDER_S if self._told else AGAIN_S
+        if self._told_at is not None and now - self._told_at < pause_s * 1e9:
             return []
-        detail = why if self._told_at is None else f"{why} ({self._untold} failures since the last report)"
-        self._told_at = now
-        self._untold = 0
+        detail = why if self._untold == 1 else f"{why} ({self._untold} failures since the last report)"
+        self._told_at, self._told, self._untold = now, True, 0
         return [Fault(kind, detail, now)]
 
     def settled(self) -> None:
-        """Take note of a good answer."""
-        self._told_at = None
-        self._untold = 0
+        """Take note of a good answer; what was not yet told is told with the next failure."""
+        self._told = False

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import os
 import socket
 import termios
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import serial
 
@@ -27,6 +28,9 @@ CHUNK_BYTES_MAX = 4096      # one read; 0.36 s of a line at 115200 baud
 
 # A peer that acknowledges nothing for so long is gone; heartbeats give it something to acknowledge.
 UNACKNOWLEDGED_MS = 3000
+
+# Family, kind, protocol and the socket's own form of an address.
+Place: TypeAlias = "tuple[int, int, int, tuple[Any, ...]]"
 
 # A lost line: the kernel's errors, and the one that termios raises on its own (it is no OSError).
 LINE_ERRORS = (OSError, termios.error)
@@ -113,8 +117,7 @@ async def open_line(address: PortAddress, settings: LineSettings) -> Line:
 
 async def _connect(address: TcpAddress) -> socket.socket:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    family, kind, protocol, _name, where = found[0]
+    family, kind, protocol, where = numeric(address) or await _found(address)
     with contextlib.ExitStack() as undo:    # an attempt that fails or is cancelled leaves no socket behind
         connection = undo.enter_context(socket.socket(family, kind, protocol))
         connection.setblocking(False)
@@ -123,6 +126,27 @@ async def _connect(address: TcpAddress) -> socket.socket:
         await loop.sock_connect(connection, where)
         undo.pop_all()
     return connection
+
+
+def numeric(address: TcpAddress) -> Place | None:
+    """Return the place of a numeric address, None for a name.
+
+    It is not looked up: look-ups share a few threads, and a name server that hangs holds them for seconds each.
+    """
+    try:
+        version = ipaddress.ip_address(address.host).version
+    except ValueError:
+        return None
+    if version == 4:
+        return socket.AF_INET, socket.SOCK_STREAM, 0, (address.host, address.port)
+    return socket.AF_INET6, socket.SOCK_STREAM, 0, (address.host, address.port, 0, 0)
+
+
+async def _found(address: TcpAddress) -> Place:
+    loop = asyncio.get_running_loop()
+    family, kind, protocol, _name, where = (
+        await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM))[0]
+    return family, kind, protocol, where
 
 
 def refusal(wrong: Exception) -> tuple[str, str]:

@@ -9,12 +9,13 @@ opening again in `backoff`, what registers mean in the drivers.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 from drivers.address import PortAddress, SerialAddress
 from drivers.backoff import reconnect_delay_s
 from drivers.bus_turns import Turns
+from drivers.fold import FaultFold
 from drivers.line import LINE_ERRORS, refusal
 from drivers.modbus_link import Failure, LineLost, Link, answer_seconds, gap_seconds
 from drivers.sample import Event, Fault, Nanoseconds
@@ -59,8 +60,8 @@ async def run_registers(
     """Run until cancelled: ask each driver, carry its request, give it the answer; open again after a loss.
 
     On a serial line all units share one bus; on TCP each has a connection of its own. `beat` is called at least
-    every 0.5 s while every one of them is alive. Fault kinds of the port, to each of its units: "port missing",
-    "port busy", "port refused", "port lost", "port back". Silence of a device is told by its driver.
+    every 0.5 s while every one of them is alive. Fault kinds of the port, to each of its units, folded to one
+    a second: "port missing", "port busy", "port refused", "port lost", "port back". A driver tells of silence.
     """
     groups = [list(units)] if isinstance(address, SerialAddress) else [[unit] for unit in units]
     pulse = _Pulse(len(groups), beat)
@@ -92,6 +93,7 @@ class _Seat:
     number: int
     driver: RegisterDriver
     deliver: Callable[[Event], None]
+    fold: FaultFold = field(default_factory=FaultFold)   # of what the port itself says
 
     def take(self, events: list[Event]) -> None:
         for event in events:
@@ -108,7 +110,7 @@ class _Bus:
         self._seats = [_Seat(*unit) for unit in units]
         self._turns = Turns(self._seats)
         self._now = now
-        self._turn = turn
+        self._beat = turn
         self._serial = isinstance(address, SerialAddress)
         self._answer_s = answer_seconds(address, line)
         self._gap_s = gap_seconds(address, line)
@@ -228,7 +230,12 @@ class _Bus:
 
     def _say(self, kind: str, detail: str) -> None:
         for seat in self._seats:
-            seat.deliver(Fault(kind, detail, self._now()))
+            seat.take(seat.fold.take([Fault(kind, detail, self._now())], self._now()))
+
+    def _turn(self) -> None:
+        self._beat()
+        for seat in self._seats:
+            seat.take(seat.fold.due(self._now()))
 
     async def _beating(self, work: Coroutine[object, object, _T]) -> _T:
         """Await something bounded and give proof of life meanwhile.

@@ -198,6 +198,7 @@ class ScanRun:
             data = yield from self._data()
             again = profile.header((yield from self._ask(profile.HEADER)))
             if again == head and profile.page_is_sound(head, data):
+                self._refuse_other_settings(head)
                 return self._taken(head, data)
             why = "checksum wrong" if again == head else "header changed while its page was read"
             self._desk.events.append(Fault("bad page", self._about(band, f"{why}, attempt {attempt}"), self._desk.now))
@@ -225,6 +226,19 @@ class ScanRun:
             if self._desk.now >= self._status_due:
                 yield from self._checked_status()
         return b"".join(pieces)
+
+    def _refuse_other_settings(self, head: profile.Header) -> None:
+        """Refuse points that are not spaced as ordered, or of no train: nothing behind could tell what they are."""
+        told, ordered = head.plan, self._order.plans[head.band]
+        for name, is_told, was_ordered in (
+            ("rate", told.rate_hz, float(round(ordered.rate_hz))),
+            ("echo spacing", round(told.echo_spacing_s * 1e6), round(ordered.echo_spacing_s * 1e6)),
+            ("echoes per group", told.echoes_per_group, ordered.echoes_per_group),
+        ):
+            if is_told != was_ordered:
+                raise ScanLost(f"band {head.band}: {name} {is_told:g} instead of {was_ordered:g}")
+        if not told.trains:
+            raise ScanLost(f"band {head.band}: no train was done")
 
     def _taken(self, head: profile.Header, data: bytes) -> BandCapture:
         plan = self._order.plans[head.band]

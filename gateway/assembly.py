@@ -20,7 +20,7 @@ from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, Key
 from gateway.evidence.journal import last_note_of_the_one_before, open_journal
 from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
-from gateway.judgement import Judgement, take_up_model
+from gateway.judgement import Judgement, demands, take_up_model
 from gateway.lanes import open_lane
 from gateway.places import Places, places
 from gateway.software import software_sha256
@@ -67,8 +67,15 @@ class Assembly:
         self.say(model, model_sha256=self.judgement.model_sha256)
 
     def say(self, body: Body, **used: bytes | None) -> None:
-        """Journal one thing about the gateway itself."""
-        self.writer.submit(self.drafter.draft(clock.now(), body, **used))
+        """Journal one thing about the gateway itself, on disk when this returns. Raises JournalFailed.
+
+        One after the other: 64 certificates are more than the shortest queue holds.
+        """
+        self.writer.submit(self.drafter.draft(clock.now(), body, **used)).result()
+
+    def complain(self, component: str, kind: str, detail: str) -> None:
+        """Journal a fault of a part of the gateway itself. Raises JournalBehind."""
+        self.writer.submit(self.drafter.component_fault(clock.now(), component, kind, detail))
 
     def close(self) -> None:
         """Write what waits, sign the last tree head, let go of the journal."""
@@ -79,8 +86,12 @@ class Assembly:
 
 
 def assemble(loaded: Loaded) -> Assembly:
-    """Open everything and journal with what this run measures and decides."""
+    """Open everything and journal with what this run measures and decides.
+
+    Raises ValueError, before anything is opened, for what the configuration may not ask for.
+    """
     check_drivers(loaded.config.instrument)
+    demands(loaded.config.detection)
     found = places(loaded)
     key = find_key(loaded)
     found.journal.parent.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -5,49 +5,45 @@ A block never mixes two devices, two segments or two flags: what changed in betw
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from drivers.sample import Sample
 
-if TYPE_CHECKING:
-    from drivers.sample import Nanoseconds
-
 BLOCK_VALUES_MAX = 6000  # 48 kB as float64: a signed record must stay below 64 KiB
+STREAMS_MAX = 16         # sensors have two or three; a device that goes on inventing names fills no memory
 
 
 class Block:
-    """The packets of one stream since the last reading."""
+    """The packets of one instrument since the last reading, each stream for itself: they come interleaved."""
 
     def __init__(self, block_s: float) -> None:
-        """Gather until the rows span `block_s` seconds."""
+        """Gather until the rows of a stream span `block_s` seconds."""
         self._block_s = block_s
-        self._packets: list[Sample] = []
+        self._packets: dict[str, list[Sample]] = {}
 
     def add(self, packet: Sample) -> list[Sample]:
-        """Take one packet and return the blocks it completed: none, one, or two where it started anew.
+        """Take one packet and return the blocks it completed: none, one, or more where it started anew.
 
         A polled sample (no rate) is a reading of its own and passes through.
         """
         if packet.rate_hz is None:
             return [*self.flush(), packet]
-        done = [] if not self._packets or continues(self._packets[-1], packet) else self.flush()
-        self._packets.append(packet)
-        rows = sum(len(held.values) for held in self._packets)
+        done = [] if packet.stream in self._packets or len(self._packets) < STREAMS_MAX else self.flush()
+        held = self._packets.setdefault(packet.stream, [])
+        if held and not continues(held[-1], packet):
+            done.append(joined(held))
+            held.clear()
+        held.append(packet)
+        rows = sum(len(one.values) for one in held)
         room = BLOCK_VALUES_MAX // len(packet.channels) - rows
         if rows >= self._block_s * packet.rate_hz or room < len(packet.values):
-            done += self.flush()
+            done.append(joined(self._packets.pop(packet.stream)))
         return done
 
     def flush(self) -> list[Sample]:
-        """Return what was gathered as one block; an empty list where there is nothing."""
-        packets, self._packets = self._packets, []
-        return [joined(packets)] if packets else []
-
-    def waiting_since(self) -> Nanoseconds | None:
-        """Return when the oldest packet held arrived, None where nothing is held."""
-        return self._packets[0].seen_at if self._packets else None
+        """Return what was gathered as one block for each stream; an empty list where there is nothing."""
+        packets, self._packets = self._packets, {}
+        return [joined(held) for held in packets.values()]
 
 
 def continues(last: Sample, new: Sample) -> bool:

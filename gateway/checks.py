@@ -6,15 +6,20 @@ Each check gives OK, WARN or FAIL with what was found and what to do about it. N
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from calibration.certificate import CertificateRefused, read_certificate
+from calibration.correction import NqrHead, ScaleOffset, VectorMagnetometer
 from drivers.address import SerialAddress, parse_port
 from gateway import clock
 from gateway.assembly import find_key
+from gateway.config import PUBLISHER_FILES
+from gateway.detection.policy import PolicyRefused
 from gateway.evidence.keys import KeyUnusable
 from gateway.judgement import take_up_model
 from gateway.places import places
@@ -26,7 +31,15 @@ if TYPE_CHECKING:
     from gateway.config_tables import InstrumentTable
 
 CONNECT_S_MAX = 3.0
+TRIAL_BYTES = 65_536  # about what one commit adds
+# What a certificate of each driver's instruments may correct; the rest shows when the device is read.
+MODELS: dict[str, tuple[type, ...]] = {
+    "twinleaf": (VectorMagnetometer, ScaleOffset),
+    "eurotherm-3200": (ScaleOffset,),
+    "nqr-head": (NqrHead,),
+}
 DAYS_LEFT_MIN = 30
+FREE_BYTES_MIN = 2_000_000_000  # a day of ten readings a second, of 2 kB each with their raw data
 SECONDS_PER_DAY = 86_400
 LASTING = ("/dev/serial/by-id/", "/dev/serial/by-path/")
 
@@ -45,6 +58,7 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     """Try everything the configuration names, one finding after the other."""
     yield Finding("OK", "configuration", f"gateway {loaded.config.gateway.id}, sha256 {loaded.sha256.hex()[:16]}")
     yield folders(loaded)
+    yield disk(loaded)
     yield wall_clock(required=loaded.config.clock.require_synchronised)
     yield key(loaded)
     for instrument in loaded.config.instrument:
@@ -61,10 +75,25 @@ def folders(loaded: Loaded) -> Finding:
     found = places(loaded)
     for folder in (found.journal.parent, found.control.parent, found.publisher_state):
         nearest = next(one for one in (folder, *folder.parents) if one.exists())
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            fix = f"let the service's user write to {nearest}, or name another folder in [gateway]"
-            return Finding("FAIL", "folders", f"{folder} cannot be written", fix)
+        try:
+            with tempfile.TemporaryFile(dir=nearest) as trial:  # it has no name, and is gone when it is closed
+                trial.write(bytes(TRIAL_BYTES))
+                trial.flush()
+        except OSError as error:
+            fix = f"let the service's user write to {nearest}, make room, or name another folder in [gateway]"
+            return Finding("FAIL", "folders", f"{folder} cannot be written: {error.strerror}", fix)
     return Finding("OK", "folders", f"journal {found.journal}")
+
+
+def disk(loaded: Loaded) -> Finding:
+    """Check how much room the journal has: it is never cut by itself, and a full disk ends the core."""
+    folder = places(loaded).journal.parent
+    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(nearest).free
+    found = f"{free / 1e9:.1f} GB free for the journal in {folder}"
+    if free < FREE_BYTES_MIN:
+        return Finding("WARN", "disk", found, "make room, or copy the journal to another disk and set it aside")
+    return Finding("OK", "disk", found)
 
 
 def wall_clock(*, required: bool) -> Finding:
@@ -114,6 +143,10 @@ def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:
         statement = read_certificate(loaded.resolve(instrument.certificate)).statement
     except (CertificateRefused, OSError) as error:
         return Finding("FAIL", subject, str(error), "mend the file, or calibrate again")
+    if not isinstance(statement.model, MODELS[instrument.driver]):
+        kind = type(statement.model).__name__
+        return Finding("FAIL", subject, f"{statement.id}: a {kind} certificate is not for a {instrument.driver}",
+                       "name the certificate of this instrument")
     wall_s = clock.now().wall_ns / 1e9
     days = (statement.valid_until.timestamp() - wall_s) / SECONDS_PER_DAY
     if days < 0 or wall_s < statement.valid_from.timestamp():
@@ -126,7 +159,10 @@ def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:
 
 def model(loaded: Loaded) -> Finding:
     """Check that the classifier's digest holds and that it passes its own test."""
-    judgement, body = take_up_model(loaded)
+    try:
+        judgement, body = take_up_model(loaded)
+    except PolicyRefused as refused:
+        return Finding("FAIL", "model", str(refused), "correct the configuration: the core does not start with it")
     if judgement.detector is None:
         fix = "install the shipped model again: no scan can be clear without one"
         return Finding("FAIL", "model", body.reason, fix)
@@ -135,10 +171,11 @@ def model(loaded: Loaded) -> Finding:
 
 def broker(loaded: Loaded) -> Finding:
     """Check that the broker accepts a connection; the publisher's own log has what comes after."""
-    settings = loaded.config.publisher
-    for name, path in (("tls_ca", settings.tls_ca), ("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
-        if path and not loaded.resolve(path).is_file():
-            return Finding("FAIL", "broker", f"publisher.{name} = {path!r}: no such file", "put it there")
+    settings = loaded.publisher()
+    for key in PUBLISHER_FILES:
+        path = getattr(settings, key)
+        if path and not Path(path).is_file():
+            return Finding("FAIL", "broker", f"publisher.{key} = {path!r}: no such file", "put it there")
     return reachable("broker", settings.broker, settings.port, "is it running, and open for this machine?")
 
 

@@ -18,6 +18,9 @@ from gateway.config_tables import Config, InstrumentTable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.publisher.settings import PublisherSettings
+
+PUBLISHER_FILES = ("tls_ca", "tls_cert", "tls_key", "password_file")
 CONFIG_BYTES_MAX = 48 * 1024  # it is kept whole in a record; 64 instruments take half of it
 
 
@@ -39,6 +42,12 @@ class Loaded(msgspec.Struct, frozen=True):
     def resolve(self, path: str) -> Path:
         """Return `path` as seen from the configuration's folder."""
         return self.folder / path
+
+    def publisher(self) -> PublisherSettings:
+        """Return the publisher's table with its files as seen from the configuration's folder."""
+        table = self.config.publisher
+        files = {key: getattr(table, key) for key in PUBLISHER_FILES}
+        return msgspec.structs.replace(table, **{key: str(self.resolve(path)) for key, path in files.items() if path})
 
 
 def load(path: Path) -> Loaded:

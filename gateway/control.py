@@ -19,6 +19,7 @@ REQUEST_BYTES_MAX = 4096       # the longest request has a label of 200 characte
 ANSWER_BYTES_MAX = 1_048_576   # a status with 64 instruments is about 40 kB
 LABEL_BYTES_MAX = 256          # as long as a name in a record may be
 ANSWER_S_MAX = 5.0             # the loop answers within milliseconds, or it hangs
+CALLERS_MAX = 16               # whoever calls and says nothing may not use up the descriptors that ports and disk need
 
 
 class ControlRefused(ValueError):
@@ -49,6 +50,7 @@ class InstrumentStatus(msgspec.Struct, frozen=True):
     readings: int
     faults: int
     scan_progress: float | None = None
+    silent_s_max: float = 10.0
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -76,8 +78,13 @@ class Answer(msgspec.Struct, frozen=True):
 
 async def serve(path: Path, answer: Callable[[Ask], Answer]) -> asyncio.Server:
     """Listen on `path` (replaced if it is a stale socket; mode 0660) and answer each line by `answer`."""
+    callers: set[asyncio.StreamWriter] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(callers) >= CALLERS_MAX:
+            writer.close()
+            return
+        callers.add(writer)
         try:
             line = await asyncio.wait_for(reader.readuntil(b"\n"), ANSWER_S_MAX)
             writer.write(msgspec.json.encode(reply(line, answer)) + b"\n")
@@ -85,6 +92,7 @@ async def serve(path: Path, answer: Callable[[Ask], Answer]) -> asyncio.Server:
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
             pass  # who asks nothing, too much, or leaves, gets no answer
         finally:
+            callers.discard(writer)
             writer.close()
 
     path.unlink(missing_ok=True)  # noqa: ASYNC240  a socket file, once, before anything runs

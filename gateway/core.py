@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from calibration.schedule import schedule
 from drivers.nqr_head import NqrHead
@@ -19,11 +21,11 @@ from gateway.acquisition import Acquisition
 from gateway.evidence.writer import JournalBehind
 from gateway.notify import Systemd
 from gateway.pipeline import Pipeline, deliver, overdue
-from gateway.progress import Progress
+from gateway.progress import SECOND, Progress
 from gateway.status import StatusDesk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from concurrent.futures import Future
 
     from drivers.sample import Event, Nanoseconds
@@ -31,13 +33,20 @@ if TYPE_CHECKING:
     from gateway.evidence.record import Draft
     from gateway.pipeline import Lane
 
+    Tasks: TypeAlias = Sequence[asyncio.Task[None]]
+
 LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
 
+HEAD_SILENT_S_MAX = 12.0  # a head says how it is each second, but not while a page of 8 s crosses a serial line
+AWAY = frozenset({"port missing", "port busy", "port refused", "port lost", "no answer", "foreign device"})
 WATCH_S = 0.5            # how often progress is looked at
 JOURNAL_S_MAX = 10.0     # a slow SD card syncs in 50 ms; a hundred times that is a stuck disk
 DECISION_S_MAX = 60.0    # a scan is decided in under a second on the slowest supported board
+DISK_BYTES_MIN = 200_000_000  # at 100 records a second about an hour and a half
 SCAN_RETRY_S = 1.0       # pause before asking a head for the next scan
+ABORT_S_MAX = 1.0        # a head that answers has heard of an abort by then; one that does not stops by itself
+DRAIN_S_MAX = 12.0       # a decision takes seconds; the unit allows 20 for all of a stop
 
 
 class Core:
@@ -54,7 +63,7 @@ class Core:
         believe = not assembly.loaded.config.clock.require_synchronised
         self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
         self.stalled: list[str] = []
-        self.claims: set[asyncio.Task[Future[int]]] = set()
+        self.disk_scarce = False
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
 
     def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
@@ -71,26 +80,43 @@ class Core:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         server = await control.serve(self.assembly.places.control, self.answer)
-        tasks = [asyncio.create_task(work, name=name) for name, work in self.parts()]
-        stop = asyncio.create_task(self.stopping.wait(), name="stop")
+        lanes = [asyncio.create_task(self.pipeline.run(lane)) for lane in self.assembly.lanes.values()]
+        others = [asyncio.create_task(work, name=name) for name, work in self.parts()]
+        stop = asyncio.create_task(self.stopping.wait())
         gc.freeze()  # what was loaded stays; looking through it for garbage took 33 ms, in which no port was read
         self.systemd.say("READY=1", "STATUS=measuring")
         LOG.info("ready: %d instruments, %d records", len(self.assembly.lanes), self.assembly.journal.size)
-        done, _ = await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([*lanes, *others, stop], return_when=asyncio.FIRST_COMPLETED)
         self.systemd.say("STOPPING=1")
         server.close()
-        for task in (*tasks, stop):
-            task.cancel()
-        await asyncio.gather(*tasks, stop, return_exceptions=True)
+        if done == {stop}:
+            await self.drain(lanes, others)
+        await end([*lanes, *others, stop])
         self.worker.shutdown(wait=True)
-        for task in done - {stop}:
-            task.result()  # raises what ended it
+        for task in (*lanes, *others):
+            if not task.cancelled():
+                task.result()  # raises what ended it
 
     def parts(self) -> list[tuple[str, Coroutine[object, object, None]]]:
-        """Return the name and the work of everything that must go on for the gateway to be alive."""
-        lanes = [(f"lane {lane.name}", self.pipeline.run(lane)) for lane in self.assembly.lanes.values()]
+        """Return the name and the work of everything beside the lanes that must go on for the gateway to be alive."""
         scans = [(f"scans of {name}", self.scan_on(name)) for name in self.heads if self.continuous]
-        return [*lanes, *scans, ("ports", self.acquisition.run(self.deliver)), ("watch", self.watch())]
+        return [*scans, ("ports", self.acquisition.run(self.deliver)), ("watch", self.watch())]
+
+    async def drain(self, lanes: Tasks, others: Tasks) -> None:
+        """Take in nothing more, journal what was measured and decide what was scanned."""
+        await end(task for task in others if task.get_name().startswith("scans of "))
+        scanning = [head for head in self.heads.values() if head.progress is not None]
+        for head in scanning:
+            head.abort()
+        await asyncio.sleep(ABORT_S_MAX if scanning else 0)
+        await end(others)
+        try:
+            async with asyncio.timeout(DRAIN_S_MAX):
+                for lane in self.assembly.lanes.values():
+                    await lane.queue.put(None)
+                await asyncio.gather(*lanes, return_exceptions=True)
+        except TimeoutError:
+            LOG.warning("not all that was measured could be journaled within %.0f s", DRAIN_S_MAX)
 
     def deliver(self, name: str, event: Event) -> None:
         """Put what a driver said into its instrument's lane."""
@@ -107,6 +133,7 @@ class Core:
             if self.assembly.writer.failure is not None:
                 raise self.assembly.writer.failure
             self.look_at_parts(now)
+            self.look_at_disk()
             stalled = self.progress.stalled(now)
             if not stalled:
                 self.systemd.say("WATCHDOG=1", f"STATUS={self.desk.line()}")
@@ -122,6 +149,20 @@ class Core:
                 self.progress.step(f"lane {lane.name}", now)
             self.tell_loss(lane, now)
 
+    def look_at_disk(self) -> None:
+        """Journal it when the disk runs out of room, and when there is room again: a full one ends the core."""
+        free = shutil.disk_usage(self.assembly.places.journal.parent).free
+        scarce = free < (DISK_BYTES_MIN if not self.disk_scarce else 2 * DISK_BYTES_MIN)
+        if scarce is self.disk_scarce:
+            return
+        kind = "disk nearly full" if scarce else "disk has room again"
+        LOG.warning("%s: %.0f MB free for the journal", kind, free / 1e6)
+        try:
+            self.assembly.complain("journal", kind, f"{free / 1e6:.0f} MB free")
+        except JournalBehind:
+            return
+        self.disk_scarce = scarce
+
     def tell_loss(self, lane: Lane, now: Nanoseconds) -> None:
         """Journal what a full lane lost. Where the journal itself is behind, the next look tells it."""
         fault = overdue(lane, now)
@@ -131,7 +172,7 @@ class Core:
             self.submit(self.assembly.drafter.instrument_fault(clock.now(), lane.name, fault), None)
         except JournalBehind:
             return
-        lane.dropped = 0
+        lane.dropped, lane.last_fault, lane.faults = 0, fault, lane.faults + 1
 
     @property
     def heads(self) -> dict[str, NqrHead]:
@@ -144,33 +185,64 @@ class Core:
         return self.assembly.loaded.config.scan.trigger == "continuous"
 
     def begin_scan(self, name: str, source: str, label: str) -> int:
-        """Order a scan of one head and journal who asked for it and what they called the load."""
+        """Order a scan of one head and journal who asked for it and what they called the load.
+
+        Raises JournalBehind where that cannot be journaled now; the scan is then given up, and its fault says so.
+        """
         dwell_s = self.assembly.loaded.config.scan.dwell_s
         scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
-        claim = self.pipeline.journal(
-            self.assembly.lanes[name], lambda at: self.assembly.drafter.context(at, source, scan_id, label)
-        )
-        task = asyncio.create_task(claim, name=f"claim of scan {scan_id}")  # it waits where the journal is behind
-        self.claims.add(task)
-        task.add_done_callback(self.claims.discard)
+        try:
+            self.submit(self.assembly.drafter.context(clock.now(), source, scan_id, label), None)
+        except JournalBehind:
+            self.heads[name].abort()
+            raise
         return scan_id
 
     async def scan_on(self, name: str) -> None:
         """Scan again and again: the next begins when the last one's data are in, or its fault."""
         while True:
             if self.heads[name].progress is None:
-                self.begin_scan(name, "schedule", "")
+                with suppress(JournalBehind):  # the disk needs a moment; the next look tries again
+                    self.begin_scan(name, "schedule", "")
             await asyncio.sleep(SCAN_RETRY_S)
+
+    def answers(self, name: str) -> bool:
+        """Tell whether a head was heard of lately: a scan must not begin when it comes back, on another load."""
+        lane = self.assembly.lanes[name]
+        if lane.last_reading is None or clock.monotonic_ns() - lane.last_reading.seen_at > HEAD_SILENT_S_MAX * SECOND:
+            return False
+        fault = lane.last_fault
+        return fault is None or fault.kind not in AWAY or fault.seen_at < lane.last_reading.seen_at
 
     def answer(self, ask: control.Ask) -> control.Answer:
         """Answer one request of the control socket."""
         if ask.what == "status":
             return control.Answer(status=self.desk.status(clock.now(), self.stalled))
         names = [ask.head] if ask.head else list(self.heads)
+        refused = self.objection(ask, names)
+        if refused:
+            return control.Answer(refused=refused)
+        try:
+            return control.Answer(scan_id=self.begin_scan(names[0], "control socket", ask.label))
+        except JournalBehind:
+            return control.Answer(refused="the journal does not keep up with the disk; try again in a moment")
+
+    def objection(self, ask: control.Ask, names: list[str]) -> str:
+        """Say why a scan of the heads in `names` cannot begin now; empty where it can."""
         if len(names) != 1 or names[0] not in self.heads:
-            return control.Answer(refused=f"head = {ask.head!r}: must be one of: {', '.join(self.heads) or 'none'}")
+            return f"head = {ask.head!r}: must be one of: {', '.join(self.heads) or 'none'}"
+        if not self.answers(names[0]):
+            return f"{names[0]} does not answer: `spingate status` says since when"
         if self.heads[names[0]].progress is not None:
-            return control.Answer(refused=f"{names[0]} is scanning; wait for its verdict")
+            return f"{names[0]} is scanning; wait for its verdict"
         if len(ask.label.encode()) > control.LABEL_BYTES_MAX:
-            return control.Answer(refused=f"label: must have at most {control.LABEL_BYTES_MAX} bytes in UTF-8")
-        return control.Answer(scan_id=self.begin_scan(names[0], "control socket", ask.label))
+            return f"label: must have at most {control.LABEL_BYTES_MAX} bytes in UTF-8"
+        return ""
+
+
+async def end(tasks: Iterable[asyncio.Task[object]]) -> None:
+    """Cancel tasks and wait until they are over; what they have to say is in their results."""
+    over = list(tasks)
+    for task in over:
+        task.cancel()
+    await asyncio.gather(*over, return_exceptions=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.detection.detector import Detector, ModelRefused, Policy
+from calibration.lines import covered
+from gateway.detection.detector import Detector, ModelRefused, Policy, PolicyRefused
 from gateway.detection.verdict import Outcome, Verdict
 from gateway.evidence.act import ModelBody
 from gateway.evidence.body import clipped
@@ -18,6 +19,7 @@ from gateway.evidence.body import clipped
 if TYPE_CHECKING:
     from calibration.reading import CalibratedScan
     from gateway.config import Loaded
+    from gateway.config_tables import DetectionTable
 
 LOG = logging.getLogger("spingate")
 
@@ -47,9 +49,8 @@ def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:
     """Load and try the configured model, and return it with what the journal has to say of it."""
     table = loaded.config.detection
     folder = loaded.resolve(table.model_dir) if table.model_dir else SHIPPED_MODEL
-    policy = Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max)
     try:
-        detector = Detector.load(folder, policy)
+        detector = Detector.load(folder, demands(table))
     except ModelRefused as refused:
         reason = clipped(str(refused), REFUSAL_BYTES_MAX)
         LOG.warning("model refused: %s", reason)
@@ -57,3 +58,16 @@ def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:
     card = detector.card if len(detector.card.encode()) <= CARD_BYTES_MAX else ""  # its digest names it all the same
     body = ModelBody(folder.name or "/", detector.runtime, card, accepted=True, reason="")
     return Judgement(detector, "", detector.model_sha256), body
+
+
+def demands(table: DetectionTable) -> Policy:
+    """Return what the operator demands before a clear. Raises PolicyRefused with key, value and rule.
+
+    A limit for a substance that is not covered would be kept by nobody, and the scan be clear by the default one.
+    """
+    names = [substance.name for substance in covered()]
+    for name, kg in table.limit_kg_max.items():
+        if name not in names:
+            rule = f"no such covered substance; must be one of: {', '.join(names)}"
+            raise PolicyRefused(f"detection.limit_kg_max.{name!r} = {kg:g}: {rule}")
+    return Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max)

@@ -16,7 +16,7 @@ from gateway.detection.anomaly import EnergyDetector, LaneSettings
 from gateway.evidence.act import CalibrationBody
 from gateway.evidence.body import clipped
 from gateway.evidence.layout import DOCUMENT
-from gateway.passing import Passing
+from gateway.lane_watch import LaneWatch
 from gateway.pipeline import Lane
 
 if TYPE_CHECKING:
@@ -39,16 +39,14 @@ class Calibrated:
 def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
     """Return the lane of one instrument with its certificate, or with the reason why it has none."""
     certificate, body = take_up(loaded, instrument)
-    magnetic = None
+    block_s = instrument.block_ms / 1000
+    watch = None
     if DRIVERS[instrument.driver] is twinleaf.INSTRUMENT:
         settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
-        magnetic = EnergyDetector(settings, readings_per_hour=MS_PER_HOUR / instrument.block_ms)
+        watch = LaneWatch(lambda: EnergyDetector(settings, MS_PER_HOUR / instrument.block_ms), block_s)
     scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
-    block_s = instrument.block_ms / 1000
     refusal = "" if body is None or body.accepted else clipped(f"certificate refused: {body.reason}", REFUSAL_BYTES_MAX)
-    lane = Lane(
-        instrument.name, Block(block_s), certificate, magnetic, Passing(block_s), instrument.serial, scans, refusal
-    )
+    lane = Lane(instrument.name, Block(block_s), certificate, watch, instrument.serial, scans, refusal)
     return Calibrated(lane, body, certificate.sha256 if certificate else None)
 
 

@@ -54,3 +54,9 @@ class Passing:
             return None
         self._told = True
         return self._strongest
+
+    def hurry(self) -> Moment | None:
+        """Return what is not yet told of an object that is passing: nobody knows when the next reading comes."""
+        untold = None if self._told else self._strongest
+        self._told = self._strongest is not None
+        return untold

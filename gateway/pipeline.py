@@ -9,6 +9,7 @@ world takes the same road as what goes right, so that silence is signed too.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -16,7 +17,6 @@ from calibration.apply import calibrate, calibrate_scan
 from drivers.sample import Event, Fault, Sample, ScanCapture
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.writer import JournalBehind
-from gateway.passing import Moment, Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from drivers.sample import Nanoseconds
     from gateway.block import Block
     from gateway.clock import Now
-    from gateway.detection.anomaly import EnergyDetector
     from gateway.detection.verdict import Verdict
     from gateway.drafts import Drafter
     from gateway.evidence.record import Draft
+    from gateway.lane_watch import LaneWatch
+    from gateway.passing import Moment
 
+LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
@@ -53,12 +55,11 @@ class Lane:
     name: str
     block: Block
     certificate: Certificate | None
-    magnetic: EnergyDetector | None
-    passing: Passing
+    watch: LaneWatch | None  # of a magnetometer
     serial: str = ""  # from the configuration, for a device that cannot tell its own
     scans: bool = False  # a head: its certificate is for its scans, not for what it says of itself
     refusal: str = ""  # why the configured certificate could not be taken up
-    queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
+    queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
     deciding_since: Nanoseconds | None = None  # when the scan in work was taken up
     readings: int = 0
@@ -85,10 +86,13 @@ class Pipeline:
     believe_clock: bool  # whether an undisciplined clock may say that a certificate is valid
 
     async def run(self, lane: Lane) -> None:
-        """Take a lane's events in order until cancelled. A scan is decided beside them, not before them."""
+        """Take a lane's events in order up to a None, which ends it with everything told that it held.
+
+        A scan is decided beside the events after it, not before them.
+        """
         async with asyncio.TaskGroup() as decisions:
-            while True:
-                match await lane.queue.get():
+            while (event := await lane.queue.get()) is not None:
+                match event:
                     case Sample() as sample:
                         for block in lane.block.add(sample):
                             await self.measure(lane, block)
@@ -96,6 +100,7 @@ class Pipeline:
                         decisions.create_task(self.screen(lane, capture))
                     case Fault() as fault:
                         await self.report(lane, fault)
+            await self.settle(lane)
 
     async def measure(self, lane: Lane, block: Sample) -> None:
         """Calibrate a block, journal the reading, and look in it for something ferrous moving past."""
@@ -107,13 +112,14 @@ class Pipeline:
         lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
-        anomaly = lane.magnetic.feed(reading) if lane.magnetic else None
-        told = lane.passing.take(Moment(anomaly, reading, receipt) if anomaly else None)
+        told = lane.watch.take(reading, receipt) if lane.watch else None
         if told:
-            source = await asyncio.wrap_future(told.receipt)
-            await self.journal(
-                lane, lambda at: self.drafter.anomaly(at, lane.name, told.anomaly, told.reading, source)
-            )
+            await self.alert(lane, told)
+
+    async def alert(self, lane: Lane, told: Moment) -> None:
+        """Journal an anomaly as soon as the reading that shows it is on disk."""
+        source = await asyncio.wrap_future(told.receipt)
+        await self.journal(lane, lambda at: self.drafter.anomaly(at, lane.name, told.anomaly, told.reading, source))
 
     async def screen(self, lane: Lane, capture: ScanCapture) -> None:
         """Calibrate a scan, journal it, decide, and journal the verdict. The arithmetic leaves the loop free."""
@@ -128,6 +134,7 @@ class Pipeline:
         verdict = await self.off_loop(self.judge, scan)
         source = await asyncio.wrap_future(receipt)
         lane.last_verdict, lane.deciding_since = verdict, None
+        LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
         await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, source))
 
     def trusts(self, now: Now) -> bool:
@@ -136,11 +143,18 @@ class Pipeline:
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
-        for block in lane.block.flush():
-            await self.measure(lane, block)
+        await self.settle(lane)
+        LOG.warning("%s: %s: %s", lane.name, fault.kind, fault.detail)
         lane.last_fault = fault
         lane.faults += 1
         await self.journal(lane, lambda at: self.drafter.instrument_fault(at, lane.name, fault))
+
+    async def settle(self, lane: Lane) -> None:
+        """Journal what a lane still holds: half a block, and the anomaly of an object that is passing now."""
+        for block in lane.block.flush():
+            await self.measure(lane, block)
+        for told in lane.watch.hurry() if lane.watch else ():
+            await self.alert(lane, told)
 
     async def journal(self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | None = None) -> Future[int]:
         """Queue a record, stamped as it is queued. A full queue makes the lane wait, and lose at its entrance.

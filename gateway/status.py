@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.nqr_head import NqrHead
+from drivers.table import DRIVERS
 from gateway import __version__
 from gateway.control import InstrumentStatus, Status
 from gateway.progress import SECOND
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from gateway.assembly import Assembly
     from gateway.clock import Now
     from gateway.config_tables import InstrumentTable
+
+SILENT_S_MIN = 10.0  # a line that was lost is opened again and speaks within this
 
 
 class StatusDesk:
@@ -70,4 +73,11 @@ class StatusDesk:
             readings=lane.readings,
             faults=lane.faults,
             scan_progress=driver.progress if isinstance(driver, NqrHead) else None,
+            silent_s_max=silent_s_max(row),
         )
+
+
+def silent_s_max(row: InstrumentTable) -> float:
+    """Return after how long without a reading an instrument is not well: three of its own, and never less than 10 s."""
+    period_ms = row.poll_ms if DRIVERS[row.driver].kind == "registers" else row.block_ms
+    return max(SILENT_S_MIN, 3 * period_ms / 1000)

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from hil.link import point, take_away
 from hil.registers import Refusal, answer_pdu, refusal_pdu
 from hil.rtu import SILENCE_S, crc16, frame_seconds, request_size
 
@@ -214,9 +215,7 @@ class PtyServer(RegisterServer):
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        fresh = self.link.with_name(self.link.name + ".new")
-        fresh.symlink_to(os.ttyname(self._slave))
-        fresh.replace(self.link)
+        point(self.link, os.ttyname(self._slave))
         asyncio.get_running_loop().add_reader(self._master, self._readable)
 
     async def stop(self) -> None:
@@ -224,7 +223,7 @@ class PtyServer(RegisterServer):
         if self._master < 0:
             return
         asyncio.get_running_loop().remove_reader(self._master)
-        self.link.unlink(missing_ok=True)
+        take_away(self.link, os.ttyname(self._slave))
         os.close(self._master)
         os.close(self._slave)
         self._master = self._slave = -1

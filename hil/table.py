@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hil.wire import ByteDevice
 
 TROLLEY = (2.0, 0.5, -4.0)     # A m^2: a hand trolley's worth of steel, an assumption
-PASS_EVERY_S, PASSES = 40.0, 2000
+PASS_EVERY_S, PASSES = 40.0, 2160  # for a day
 BYTES_PER_S = 11520.0          # 115200 baud, 8N1
 
 

@@ -9,13 +9,14 @@ between bytes are not exercised. A wire serves one host at a time, as a cable do
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import pty
 import socket
 import tty
 from collections import deque
 from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from hil.link import point, take_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,20 +89,16 @@ class PtyEnd:
         os.set_blocking(master, False)
         # The slave stays open here: without any open slave the master reads EIO when the first host closes.
         self._ends, self._fresh = (master, slave), True
-        new = self._link.with_name(self._link.name + ".new")
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
-        new.symlink_to(os.ttyname(slave))
-        new.replace(self._link)
+        point(self._link, os.ttyname(slave))
 
     def unplug(self) -> None:
         """Hang up and take the link away."""
         if self._ends is None:
             return
+        take_away(self._link, os.ttyname(self._ends[1]))
         for end in self._ends:
             os.close(end)
         self._ends = None
-        self._link.unlink(missing_ok=True)
 
     def opened(self) -> bool:
         """Return true once after each `plug`; a pty does not tell who opens it."""

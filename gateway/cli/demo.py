@@ -29,12 +29,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demonstration; with --json nothing but the summary is printed."""
+    from hil.demo.brokers import NoBroker
     from hil.demo.show import refuse_used, run_demo
+    from hil.demo.site import ProcessFailed
 
     keep = arguments.keep.resolve() if arguments.keep else None
     if keep is not None:
         refuse_used(keep)
-    summary = run_demo(arguments.broker, keep, silent if arguments.json else say)
+    try:
+        summary = run_demo(arguments.broker, keep, silent if arguments.json else say)
+    except (NoBroker, ProcessFailed) as error:
+        raise ValueError(str(error)) from error
     if arguments.json:
         print_json(asdict(summary))
     return 0 if summary.ok else 1

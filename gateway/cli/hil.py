@@ -38,6 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """List, or run one instrument."""
+    from hil.link import check_free
     from hil.table import EMULATED, Wish
 
     if arguments.list:
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     place = arguments.link if arguments.link is not None else arguments.tcp
     if place is None:
         raise ValueError("where? --link PATH makes a serial line, --tcp PORT a network port")
+    if isinstance(place, Path):
+        check_free(place)
     if isinstance(place, int) and not 0 <= place <= 65535:
         raise ValueError(f"--tcp = {place}: must be a port, 0 to 65535")
     with ThreadPoolExecutor(1) as worker:

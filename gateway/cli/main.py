@@ -11,6 +11,7 @@ import os
 import sys
 
 from gateway import __version__
+from gateway.cli.words import innermost
 
 # Each is a file beside this one with `add_parser(subparsers)`; the order is that of --help.
 COMMANDS = (
@@ -60,6 +61,11 @@ def main(words: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output left: nothing more to say, and nobody to say it to, also not at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BaseExceptionGroup as group:
+        if not isinstance(innermost(group), BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:

@@ -61,7 +61,7 @@ def carry(loaded: Loaded) -> None:
         signal.signal(number, lambda _number, _frame: stop.set())
     systemd, told = Systemd(), 0
     publisher = Publisher(
-        loaded.config.publisher, loaded.config.gateway.id, found.journal, found.publisher_state, doorbell=found.wake
+        loaded.publisher(), loaded.config.gateway.id, found.journal, found.publisher_state, doorbell=found.wake
     )
 
     def beat() -> None:

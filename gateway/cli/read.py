@@ -28,6 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--port", required=True, help="/dev/serial/by-id/... or tcp://HOST:PORT")
     parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
+    parser.add_argument("--serial", default="", help="serial number, of a device that cannot tell its own")
     parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -42,7 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 < arguments.seconds <= SECONDS_MAX:
         raise ValueError(f"--seconds = {arguments.seconds:g}: must be above 0 and at most {SECONDS_MAX:g}")
     table = InstrumentTable(
-        "read", arguments.instrument, arguments.port, arguments.unit, certificate=arguments.certificate
+        "read",
+        arguments.instrument,
+        arguments.port,
+        arguments.unit,
+        serial=arguments.serial,
+        certificate=arguments.certificate,
     )
     check_drivers([table])
     problem = objection(table, {})
@@ -79,6 +85,7 @@ class Printer:
 
         self.as_json = as_json
         self.block = Block(1.0)
+        self.serial = table.serial
         self.certificate = read_certificate(Path(table.certificate)) if table.certificate else None
         self.readings: list[dict[str, object]] = []
         self.faults: list[dict[str, str]] = []
@@ -97,10 +104,11 @@ class Printer:
         """Calibrate one reading and show its last row."""
         from calibration.apply import calibrate
         from gateway import clock
+        from gateway.pipeline import named
         from gateway.words import values
 
         now = clock.now()
-        reading = calibrate(block, self.certificate, now.wall_ns / 1e9, clock_trusted=True)
+        reading = calibrate(named(block, self.serial), self.certificate, now.wall_ns / 1e9, clock_trusted=True)
         device = f"{reading.device.make} {reading.device.model} {reading.device.serial}"
         self.readings.append({
             "device": device,
@@ -118,7 +126,8 @@ class Printer:
         })
         if not self.as_json:
             rate = f", {reading.rate_hz:g} Hz" if reading.rate_hz else ""
-            state = "" if reading.trust.calibrated else "  (uncalibrated)"
+            why = f": {reading.trust.reason}" if self.certificate else ""
+            state = "" if reading.trust.calibrated else f"  (uncalibrated{why})"
             print(f"{device} {reading.stream}{rate}: {values(reading)}{state}", flush=True)
 
     def finish(self) -> int:

@@ -5,6 +5,7 @@ Exit 0: all is well. 1: something stands still, is uncalibrated or is not connec
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,11 +14,10 @@ from gateway.cli.words import add_config, add_json, coloured, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from gateway.control import InstrumentStatus, Status
     from gateway.publisher.status import Status as PublisherStatus
-
-AGE_S_MAX = 10.0  # an instrument that said nothing for longer is not well
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = places(load(arguments.config))
     core = ask(found.control, Ask("status")).status
     publisher = read_status(found.publisher_state)
+    if publisher is not None and not listens(found.wake):
+        publisher = msgspec.structs.replace(publisher, state="stopped", last_error="its process does not run")
     if core is None:
         return 2
     if arguments.json:
@@ -48,6 +50,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if well(core, publisher) else 1
 
 
+def listens(wake: Path) -> bool:
+    """Tell whether a publisher has its wake-up socket open: what it wrote last may be old."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        try:
+            line.connect(str(wake))
+        except OSError as error:
+            return isinstance(error, PermissionError)  # somebody's; who may not ask cannot know better
+    return True
+
+
 def well(core: Status, publisher: PublisherStatus | None) -> bool:
     """Tell whether nothing here needs a technician."""
     connected = publisher is not None and publisher.state == "connected" and not publisher.held
@@ -56,7 +68,7 @@ def well(core: Status, publisher: PublisherStatus | None) -> bool:
 
 def verdict_of(instrument: InstrumentStatus) -> str:
     """Return OK, WARN (uncalibrated) or FAIL (silent) for one instrument."""
-    if instrument.last_value_age_s is None or instrument.last_value_age_s > AGE_S_MAX:
+    if instrument.last_value_age_s is None or instrument.last_value_age_s > instrument.silent_s_max:
         return "FAIL"
     return "OK" if instrument.calibrated else "WARN"
 

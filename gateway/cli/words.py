@@ -5,11 +5,12 @@ Colour and progress are for a terminal; a file or a pipe gets plain lines, and -
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     import argparse
@@ -28,12 +29,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for a program to read")
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
 
 
 def print_json(value: object) -> None:
     """Print one object; numbers that JSON has no word for become null."""
-    print(json.dumps(value, allow_nan=False), flush=True)
+    print(msgspec.json.encode(value).decode(), flush=True)
 
 
 def coloured(word: str) -> str:

@@ -27,6 +27,11 @@ ORDER = 12
 DRIFT_STEP_T = 1e-11
 # A variance below this share of the mean square is rounding, not noise: the channel is stuck.
 STUCK = 1e-24
+# Correlation of channels beyond 1 - SAME counts as that; no sensor has less noise in a step than 1 fT.
+SAME = 1e-6
+NOISE_FLOOR_T = 1e-15
+# No magnetometer of a lane reads a tesla: such a value is not a field.
+FIELD_T_MAX = 1.0
 
 
 # Readings between two fits of the background: a thirtieth of it.
@@ -63,6 +68,7 @@ class EnergyDetector:
         self._quiet: deque[NDArray[np.float64]] = deque(maxlen=self.settings.background_readings)
         self._recent: deque[NDArray[np.float64]] = deque(maxlen=self._recent_max)
         self._next_row: int | None = None
+        self._calibrated: bool | None = None
         self._in_alarm = 0
         self._whitener: _Whitener | None = None
         self._learnt = 0
@@ -78,6 +84,9 @@ class EnergyDetector:
             return None
         if self._next_row not in (None, reading.first_row) or self._changed_shape(field):
             self._forget()
+        if self._calibrated is not reading.trust.calibrated:  # a certificate that begins or ends moves the whole field
+            self._forget()
+        self._calibrated = reading.trust.calibrated
         self._next_row = reading.first_row + len(reading.values)
         return self._judge(_averaged(field, self.settings.steps_per_reading), _seconds(reading))
 
@@ -159,6 +168,8 @@ def _whitener(background: NDArray[np.float64]) -> _Whitener | None:
     # ORDER + 1 parameters were fitted per channel: residuals are that much too small, predictions that much off.
     n, fitted = len(innovation), ORDER + 1
     covariance = innovation.T @ innovation / (n - fitted) * (1.0 + fitted / n)
+    # Two columns of the same values, or a ramp that is predicted exactly, would leave it without an inverse.
+    covariance += np.diag(SAME * covariance.diagonal() + NOISE_FLOOR_T**2)
     root = np.linalg.inv(np.linalg.cholesky(covariance)).T
     return _Whitener(live, centre, coefficients, root, n * int(live.sum()))
 
@@ -174,12 +185,12 @@ def _innovations(field: NDArray[np.float64], coefficients: NDArray[np.float64]) 
 
 
 def _field_tesla(reading: Reading) -> NDArray[np.float64] | None:
-    """The magnetic channels in tesla, [rows, channels]; None where there is none or a value is not finite."""
+    """The magnetic channels in tesla, [rows, channels]; None where there is none or a value is no field."""
     scales = [(i, TESLA_PER_UNIT[c.unit]) for i, c in enumerate(reading.channels) if c.unit in TESLA_PER_UNIT]
     if not scales or not len(reading.values):
         return None
     field = np.stack([reading.values[:, i] * scale for i, scale in scales], axis=1)
-    return field if np.isfinite(field).all() else None
+    return field if np.isfinite(field).all() and np.abs(field).max() < FIELD_T_MAX else None
 
 
 def _averaged(field: NDArray[np.float64], steps: int) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ STOP_S_MAX = 20.0
 def instruments(kind: str, folder: Path) -> Iterator[dict[str, str]]:
     """Run `kind` ("stopwatch" or "bay") in a process of its own and give the ports by name."""
     words = [sys.executable, "-m", "hil.bench.instruments", kind, str(folder)]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("no pipe to the instruments")
     try:

@@ -36,6 +36,10 @@ def broker(wanted: str, folder: Path) -> Iterator[tuple[str, int, str]]:
         host, _, port = wanted.rpartition(":")
         if not host or not port.isdigit():
             raise ValueError(f"--broker = {wanted!r}: must be auto, embedded or HOST:PORT")
+        try:
+            socket.create_connection((host, int(port)), 3.0).close()
+        except OSError as error:
+            raise NoBroker(f"--broker {wanted}: nobody answers there ({error.strerror or error})") from error
         yield host, int(port), wanted
         return
     port_number = free_port()

@@ -6,6 +6,7 @@ It starts the real commands, talks to them as anybody would, and believes only w
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from gateway.publisher.status import read_status
 from hil.demo.bay import OBJECTS, Bay
 from hil.demo.brokers import broker
 from hil.demo.site import Site
-from hil.demo.subscriber import ANOMALY, VERDICT, Subscriber
+from hil.demo.subscriber import ANOMALY, OUTCOMES, READING, VERDICT, Subscriber
 from hil.demo.summary import Aftermath, Summary, outcomes, summarise
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def run_demo(wanted_broker: str, keep: Path | None, say: Callable[[str], None]) 
 
 def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], None]) -> None:
     """Have each object scanned, and wait for its verdict to arrive, verified, at the subscriber."""
+    subscriber.wait(lambda seen: any(body[1] == "head" for body in seen.of_kind(READING)), DRAIN_S_MAX)
     for number, shown in enumerate(OBJECTS, 1):
         ask(control, Ask("scan", label=shown.name))
         if not subscriber.wait(lambda seen, wanted=number: len(outcomes(seen)) >= wanted, VERDICT_S_MAX):  # type: ignore[misc]  # a default binds the loop's number
@@ -72,12 +74,13 @@ def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], N
 
 
 def reasons(body: dict[int, Any]) -> str:
-    """Return a verdict's reasons, or for a clear its largest detection limit, indented below it."""
+    """Return a verdict's reasons, and for a clear its largest detection limit, indented below it."""
     judgement = body[2]
     said = list(judgement[2])
-    if not said and judgement[3]:
+    if OUTCOMES[judgement[1]] == "clear" and judgement[3]:
         weakest = max(judgement[3], key=lambda score: score[6])
-        said = [f"for {len(judgement[3])} covered substances; weakest limit {weakest[6]:.2g} kg of {weakest[1]}"]
+        count = len(judgement[3])
+        said.append(f"of {count} covered substances; the weakest limit is {weakest[6]:.2g} kg of {weakest[1]}")
     return "".join(f"\n       {line}" for line in said)
 
 
@@ -116,7 +119,7 @@ def tell(summary: Summary, seen: Seen, site: Site, say: Callable[[str], None]) -
     for problem in summary.problems:
         say(f"PROBLEM: {problem}")
     if (site.folder / "journal.db").exists() and site.folder.name != "site":
-        say(f"kept in {site.folder}: spingate verify {site.folder}/journal.db --key {site.folder}/gateway.pub.pem")
+        say(f"kept: {sys.argv[0]} verify {site.folder}/journal.db --key {site.folder}/gateway.pub.pem")
 
 
 def refuse_used(keep: Path) -> None:

@@ -21,6 +21,8 @@ FieldSource: TypeAlias = Callable[[float, int, float], NDArray[np.float64]]
 
 Vector: TypeAlias = tuple[float, float, float]
 
+# Beyond this a moment of 10 A m^2 is below 0.1 pT, far under any sensor's noise: it counts as absent.
+FAR_M: Final = 300.0
 DAY_S: Final = 86_400.0
 _WHITE, _FLICKER, _PHASE, _DRIFT = range(4)      # what a key is drawn for
 
@@ -95,9 +97,14 @@ def ambient_nt(lane: Lane, position_m: Vector, time_s: NDArray[np.float64], rate
     for axis in range(3):
         field[:, axis] += _mains(lane, axis, time_s, rate_hz) + _drift(lane, axis, time_s)
     for item in lane.passes:
-        along = item.speed_mps * (time_s - item.at_s)
-        source = np.stack([along, np.full_like(along, item.closest_m), np.full_like(along, item.height_m)], 1)
-        field += dipole_nt(np.array(item.moment_am2), np.array(position_m) - source)
+        reach_s = FAR_M / item.speed_mps
+        if not len(time_s) or time_s[0] > item.at_s + reach_s or time_s[-1] < item.at_s - reach_s:
+            continue
+        near = np.abs(time_s - item.at_s) < reach_s
+        if near.any():
+            along = item.speed_mps * (time_s[near] - item.at_s)
+            source = np.stack([along, np.full_like(along, item.closest_m), np.full_like(along, item.height_m)], 1)
+            field[near] += dipole_nt(np.array(item.moment_am2), np.array(position_m) - source)
     return field
 
 

@@ -1,10 +1,11 @@
-"""Train the classifier and write its package: `python -m hil.training.train SCRATCH`. Its own environment: TensorFlow.
+"""Train the classifier and write its package: `make train`. Its own environment: TensorFlow.
 
 Three seeds, three sets: what trains never calibrates, what calibrates never measures.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import sys
 from pathlib import Path
@@ -53,24 +54,40 @@ VERSION: Final = "1"
 TOLERANCE: Final = {"float32": 1e-3, "int8": 0.1}
 
 
+def words() -> argparse.Namespace:
+    """Return the command line. A share of the scans shows that the way works; it makes no classifier."""
+    parser = argparse.ArgumentParser(description="train the classifier from its seeds")
+    parser.add_argument("scratch", type=Path, help="folder for emulated scans, kept between runs")
+    parser.add_argument("--share", type=float, default=1.0, help="use this share of the scans (1); needs --out")
+    parser.add_argument("--out", type=Path, help="write model, card and page there, not over the shipped ones")
+    arguments = parser.parse_args()
+    if not 0 < arguments.share <= 1:
+        parser.error(f"--share {arguments.share:g}: must be above 0 and at most 1")
+    if arguments.share < 1 and arguments.out is None:
+        parser.error("--share needs --out: a classifier of fewer scans must not take the shipped one's place")
+    return arguments
+
+
 def main() -> None:
     """Gather, train, export both ways, calibrate and measure both, keep the better."""
-    scratch = Path(sys.argv[1])
-    data = gather(scratch, SEED_TRAIN, SCANS_TRAIN, with_likelihood=False)
+    said = words()
+    scratch, share = said.scratch, said.share
+    data = gather(scratch, SEED_TRAIN, round(share * SCANS_TRAIN), with_likelihood=False)
     tf.keras.utils.set_random_seed(SEED_TRAIN)
     model = build(len(SUBSTANCES))
     train(model, data.pictures, data.wanted, data.weight, SEED_TRAIN)
     pictures = turned(data.pictures[:REPRESENTATIVE].astype(np.float32), np.random.default_rng(SEED_TRAIN))
-    calibration = gather(scratch, SEED_CALIBRATION, SCANS_CALIBRATION, with_likelihood=True)
-    test = gather(scratch, SEED_TEST, SCANS_TEST, with_likelihood=True)
+    calibration = gather(scratch, SEED_CALIBRATION, round(share * SCANS_CALIBRATION), with_likelihood=True)
+    test = gather(scratch, SEED_TEST, round(share * SCANS_TEST), with_likelihood=True)
     made = {"float32": export(model), "int8": export(model, pictures)}
     found = {kind: _calibrated(content, calibration) for kind, content in made.items()}
     for kind, (thresholds, pd) in found.items():
-        (scratch / f"nqr-{kind}.tflite").write_bytes(made[kind])
         sys.stdout.write(f"{kind}: {len(made[kind])} bytes, Pd on the calibration set {pd:.4f}, {thresholds}\n")
     # int8 must earn its place: one step of its logits moves a probability by up to 0.2 between two runtimes.
     kind = "int8" if found["int8"][1] > found["float32"][1] + INT8_GAIN else "float32"
-    _write(made[kind], kind, found[kind][0], test, model.count_params())
+    folder = said.out or PACKAGE
+    sizes = (len(data.truths), len(calibration.truths), len(test.truths))
+    _write(folder, (made[kind], kind), found[kind][0], test, (*sizes, model.count_params()))
 
 
 def answers_of(content: bytes, data: Gathered) -> NDArray[np.float32]:
@@ -85,9 +102,14 @@ def _calibrated(content: bytes, calibration: Gathered) -> tuple[Thresholds, floa
     return thresholds, pd_at(calibration, judge(calibration, answers, thresholds))
 
 
-def _write(content: bytes, kind: str, thresholds: Thresholds, test: Gathered, parameters: int) -> None:
-    """Write the package: model, card, and the measured figures in it."""
-    PACKAGE.mkdir(parents=True, exist_ok=True)
+def _write(folder: Path, made: tuple[bytes, str], thresholds: Thresholds, test: Gathered,
+           numbers: tuple[int, int, int, int]) -> None:
+    """Write the package: model, card, and the measured figures in it.
+
+    `made` is the model and its number format, `numbers` the sizes of the three sets and the count of parameters.
+    """
+    content, kind = made
+    folder.mkdir(parents=True, exist_ok=True)
     network = TfliteNetwork(content)
     answer = np.concatenate([network.score(picture) for picture in self_test_inputs()])
     card = Card(
@@ -95,15 +117,15 @@ def _write(content: bytes, kind: str, thresholds: Thresholds, test: Gathered, pa
         layout=LAYOUT, outputs=(*SUBSTANCES, *SCENE_CLASSES), thresholds=thresholds,
         self_test=SelfTest(tuple(round(float(v), 6) for v in answer), TOLERANCE[kind]),
         training=Training(f"hil/training/train.py, exported as {kind}", tf.__version__, SEED_TRAIN, SEED_CALIBRATION,
-                          SEED_TEST, SCANS_TRAIN, SCANS_CALIBRATION, SCANS_TEST, parameters),
+                          SEED_TEST, *numbers),
         measured=measured(test, answers_of(content, test), thresholds),
         assumptions=ASSUMPTIONS)
-    (PACKAGE / card.file).write_bytes(content)
-    (PACKAGE / "model.toml").write_text(toml_of(card))
+    (folder / card.file).write_bytes(content)
+    (folder / "model.toml").write_text(toml_of(card))
     # The card pins the model, so the named scenes are tried with what was just written, and then added to it.
-    card = msgspec.structs.replace(card, measured=(*card.measured, *field_trial(PACKAGE)))
-    (PACKAGE / "model.toml").write_text(toml_of(card))
-    PAGE.write_text(page_of(card))
+    card = msgspec.structs.replace(card, measured=(*card.measured, *field_trial(folder)))
+    (folder / "model.toml").write_text(toml_of(card))
+    (PAGE if folder == PACKAGE else folder / "model-card.md").write_text(page_of(card))
 
 
 ASSUMPTIONS: Final = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,3 +136,29 @@ def test_a_recorded_magnetometer_background_keeps_the_rate_too() -> None:
     judged = len(volts) // 32 - settings.background_readings
     found = alarms(EnergyDetector(settings), volts[:, None], unit="T", rows=32)
     assert len(found) <= poisson.isf(1e-3, judged * 36.0 / 3600.0)
+
+
+@pytest.mark.parametrize("shape", ["twins", "ramp", "alternating", "steps", "huge"])
+def test_a_device_that_says_something_degenerate_stops_nothing(shape: str) -> None:
+    """Equal columns, exact ramps, constant blocks and absurd values neither raise nor give an endless energy."""
+    steps = np.arange(340 * ROWS, dtype=float)
+    noise = np.random.default_rng(1).standard_normal(340 * ROWS)
+    columns = {
+        "twins": (noise, noise),
+        "ramp": (steps, 2.0 * steps),
+        "alternating": (steps % 2.0, 1.0 - steps % 2.0),
+        "steps": (steps // 400.0, steps // 700.0),
+        "huge": (noise * 1e250, noise),
+    }[shape]
+    for _, anomaly in alarms(EnergyDetector(), np.stack(columns, axis=1)):
+        assert np.isfinite(anomaly.energy)
+
+
+def test_a_certificate_that_ends_is_no_object_passing() -> None:
+    """When readings turn uncalibrated their values step; the detector learns anew and says nothing."""
+    detector, field = EnergyDetector(), lane(340)
+    for n in range(330):
+        assert detector.feed(reading(field[n * ROWS:(n + 1) * ROWS], n)) is None
+    for n in range(330, 340):
+        later = reading(field[n * ROWS:(n + 1) * ROWS] + 300.0, n)
+        assert detector.feed(replace(later, trust=Trust(calibrated=False, certificate_sha256=None))) is None

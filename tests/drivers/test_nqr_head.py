@@ -6,6 +6,7 @@ The wire has its own tests; here a request goes straight into the register map.
 from __future__ import annotations
 
 import struct
+import zlib
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -265,6 +266,38 @@ def test_a_lost_answer_to_the_start_does_not_lose_the_scan() -> None:
     bay.scan(1)
     bay.run(30.0, bay.ended)
     assert len(bay.heard.scans) == 1
+
+
+def forged(answer: tuple[int, ...], register: int, value: int) -> tuple[int, ...]:
+    """Return a header with another value in it and the checksum that a head would have sent with it.
+
+    CRC-32 is affine: a change of the message changes the checksum by that of the change alone.
+    """
+    changed = [0] * 32
+    changed[register] = answer[register] ^ value
+    rest = bytes(2 * profile.DATA_REGISTERS)
+    change = zlib.crc32(struct.pack(">32H", *changed) + rest) ^ zlib.crc32(bytes(64) + rest)
+    told = list(answer)
+    told[register] = value
+    told[32] ^= change >> 16
+    told[33] ^= change & 0xFFFF
+    return tuple(told)
+
+
+@pytest.mark.parametrize(("register", "value", "words"), [
+    (7, 1, "rate 1 instead of 20000"), (7, 0, "rate 0 instead of 20000"), (9, 1, "echo spacing"),
+    (10, 0, "echoes per group 0"), (11, 0, "no train was done"),
+])
+def test_a_page_measured_with_other_settings_than_ordered_is_no_scan(register: int, value: int, words: str) -> None:
+    """A sound checksum does not make points of an unknown spacing, or of no train at all, into a measurement."""
+    bay = Bay()
+    bay.spoil = lambda request, answer: (
+        forged(answer, register, value) if request == profile.HEADER and not isinstance(answer, str) else answer)
+    bay.scan()
+    bay.run(60.0, bay.ended)
+    assert not bay.heard.scans
+    assert any(words in fault for fault in bay.heard.told("scan failed"))
+    assert not bay.heard.told("bad page")
 
 
 @pytest.mark.parametrize(("away_s", "survives"), [(5.0, True), (20.0, False)])

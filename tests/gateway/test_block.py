@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivers.sample import Channel, Identity, Sample
-from gateway.block import BLOCK_VALUES_MAX, Block
+from gateway.block import BLOCK_VALUES_MAX, STREAMS_MAX, Block
 
 DEVICE = Identity("Twinleaf", "VMR", "1", "a")
 
@@ -60,3 +60,24 @@ def test_a_fast_stream_is_cut_before_its_record_grows_too_large() -> None:
     for first in range(0, 20_000, 100):
         for done in block.add(packet(first, rows=100, rate_hz=10_000.0)):
             assert done.values.size <= BLOCK_VALUES_MAX
+
+
+def test_streams_that_come_interleaved_are_blocks_of_a_second_each() -> None:
+    """A thermometer between two packets of the field cuts no reading of it, and none is lost at the end."""
+    block = Block(1.0)
+    done = []
+    for first in range(0, 100, 10):
+        done += block.add(packet(first))
+        done += block.add(packet(first // 10, rows=1, rate_hz=10.0, stream="therm"))
+    assert [(one.stream, len(one.values)) for one in done] == [("field", 100), ("therm", 10)]
+    block.add(packet(100))
+    block.add(packet(10, rows=1, rate_hz=10.0, stream="therm"))
+    assert [(one.stream, len(one.values)) for one in block.flush()] == [("field", 10), ("therm", 1)]
+
+
+def test_a_device_that_goes_on_inventing_streams_holds_no_more_than_sixteen_of_them() -> None:
+    """Memory is bounded, and nothing is lost for it."""
+    block = Block(1.0)
+    done = [made for number in range(100) for made in block.add(packet(0, stream=f"stream {number}"))]
+    assert len(done) + len(waiting := block.flush()) == 100
+    assert len(waiting) <= STREAMS_MAX

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control import REQUEST_BYTES_MAX, Answer, Ask, ControlRefused, ask, reply, serve
+from gateway.control import CALLERS_MAX, REQUEST_BYTES_MAX, Answer, Ask, ControlRefused, ask, reply, serve
 
 
 def agree(asked: Ask) -> Answer:
@@ -48,3 +48,18 @@ def test_where_nobody_answers_the_refusal_names_the_socket(tmp_path: Path) -> No
     """A technician learns that the gateway is down, not that a file is missing."""
     with pytest.raises(ControlRefused, match="no running gateway answers"):
         ask(tmp_path / "control.sock", Ask("status"))
+
+
+async def test_callers_who_say_nothing_use_up_no_descriptors(tmp_path: Path) -> None:
+    """Beyond a bound they are hung up on; when one of them leaves, the next is answered."""
+    server = await serve(tmp_path / "c", agree)
+    silent = [await asyncio.open_unix_connection(tmp_path / "c") for _ in range(CALLERS_MAX + 3)]
+    turned_away = [await asyncio.wait_for(reader.read(), 1.0) for reader, _ in silent[CALLERS_MAX:]]
+    assert turned_away == [b""] * 3
+    silent[0][1].close()
+    await silent[0][1].wait_closed()
+    await asyncio.sleep(0.05)
+    assert (await asyncio.to_thread(ask, tmp_path / "c", Ask("scan", label="four"))).scan_id == 4
+    for _, writer in silent[1:]:
+        writer.close()
+    server.close()

@@ -54,3 +54,13 @@ def test_two_passages_are_two_alerts() -> None:
 def test_quiet_says_nothing() -> None:
     """No object, no alert."""
     assert told([None] * 50) == []
+
+
+def test_an_object_that_is_passing_when_a_line_breaks_is_told_at_once_and_once() -> None:
+    """The next reading may never come, and where it does come the object is still the same."""
+    passing, held = Passing(0.1), moment(20.0)
+    assert passing.hurry() is None
+    assert passing.take(held) is None
+    assert [passing.hurry(), passing.hurry()] == [held, None]
+    assert [passing.take(held), passing.take(None)] == [None, None]
+    assert [passing.take(held), passing.take(None)] == [None, held]

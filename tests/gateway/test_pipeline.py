@@ -16,7 +16,6 @@ from gateway.drafts import Drafter
 from gateway.evidence.body import DETAIL_BYTES_MAX, FaultBody, ReadingBody
 from gateway.evidence.record import Draft, Provenance, decode, encode
 from gateway.evidence.writer import JournalBehind
-from gateway.passing import Passing
 from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explained, named, overdue
 
 NOW = Now(1_000, 2_000, "unsynchronised", None)
@@ -28,7 +27,7 @@ POLLED = Sample(Identity("Make", "Model", "", ""), "poll", (Channel("value", "te
 
 def lane() -> Lane:
     """Return a lane without certificate and detector."""
-    return Lane("oven", Block(1.0), None, None, Passing(1.0))
+    return Lane("oven", Block(1.0), None, None)
 
 
 class Journal:

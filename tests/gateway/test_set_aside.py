@@ -33,11 +33,20 @@ def test_the_command_refuses_where_there_is_nothing_or_a_core_runs(
 ) -> None:
     """It says what to do, and touches nothing."""
     config = tmp_path / "gateway.toml"
-    config.write_text('[gateway]\nid = "bay-1"\nstate_dir = "."\nrun_dir = "run"\npublisher_dir = "pub"\n')
+    config.write_text(
+        '[gateway]\nid = "bay-1"\nstate_dir = "."\nrun_dir = "run"\npublisher_dir = "pub"\n'
+        '[key]\nfile = "gateway.key"\n'
+    )
+    key = keys.create(tmp_path / "gateway.key", tmp_path / "gateway.pub.pem")
     words = ["journal", "set-aside", "--config", str(config)]
     assert main(words) == 2
     assert "there is no journal" in capsys.readouterr().err
-    journal = open_journal(tmp_path / "journal.db", "bay-1", keys.generate())
+    journal = open_journal(tmp_path / "journal.db", "bay-1", key)
     assert main(words) == 2
     assert "stop the core first" in capsys.readouterr().err
     journal.close()
+    assert main(words) == 2
+    assert "nothing is wrong with it" in capsys.readouterr().err
+    checkpoint_copy(tmp_path / "journal.db").write_text("not a note\n")
+    assert main(words) == 0
+    assert "what was wrong with it" in capsys.readouterr().out

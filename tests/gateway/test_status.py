@@ -1,0 +1,37 @@
+"""What the command line says of instruments and numbers is what they deserve."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import msgspec
+import pytest
+
+from gateway.cli.status import verdict_of
+from gateway.cli.words import print_json
+from gateway.config_tables import InstrumentTable
+from gateway.control import InstrumentStatus
+from gateway.status import silent_s_max
+
+WELL = InstrumentStatus("oven", "eurotherm-3200", "/dev/x", "", calibrated=True, calibration="", last_value="1",
+                        last_value_age_s=1.0, last_fault="", last_fault_age_s=None, readings=1, faults=0)
+
+
+@pytest.mark.parametrize(("driver", "poll_ms", "block_ms", "seconds"), [
+    ("eurotherm-3200", 1000, 60_000, 10.0), ("eurotherm-3200", 60_000, 1000, 180.0), ("twinleaf", 1000, 60_000, 180.0),
+])
+def test_an_instrument_that_is_asked_seldom_is_not_called_silent(
+    driver: str, poll_ms: int, block_ms: int, seconds: float
+) -> None:
+    """Three of its own periods, and never less than ten seconds."""
+    assert silent_s_max(InstrumentTable("a", driver, "/dev/x", poll_ms=poll_ms, block_ms=block_ms)) == seconds
+    for age_s, word in ((seconds - 1, "OK"), (seconds + 1, "FAIL")):
+        status = msgspec.structs.replace(WELL, last_value_age_s=age_s, silent_s_max=seconds)
+        assert verdict_of(status) == word
+
+
+def test_a_number_that_json_has_no_word_for_becomes_null(capsys: pytest.CaptureFixture[str]) -> None:
+    """A head without a thermometer says NaN; who reads the output still gets one object."""
+    print_json({"values": [1.5, math.nan, math.inf]})
+    assert json.loads(capsys.readouterr().out) == {"values": [1.5, None, None]}
