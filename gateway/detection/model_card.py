@@ -41,7 +41,7 @@ class Thresholds(_Strict, frozen=True):
     A substance alarms when its p-value is at most the policy's rate less `assist_pfa`; or at most `assist_p` while
     the network gives `assist_network` or more, which adds `assist_pfa` of false alarms at most. A named substance
     is vetoed when the network gives it less than `veto_network` and calls the scan interference or ringing with
-    `veto_scene` or more.
+    `veto_scene` or more; such a scan is not assisted either.
     """
 
     assist_p: Probability

@@ -79,5 +79,7 @@ def rule(weighed: Weighed, thresholds: Thresholds, *, assists: bool) -> Ruling:
     if weighed.accepted:
         doubted = weighed.given < thresholds.veto_network and weighed.disturbed >= thresholds.veto_scene
         return Ruling.VETOED if doubted else Ruling.NAMED
+    # Ringing sits where several lines lie at room temperature: a network that sees a hazard adds no alarm to it.
     near = weighed.consistent and math.exp(weighed.log_p) <= thresholds.assist_p
-    return Ruling.ASSISTED if assists and near and weighed.given >= thresholds.assist_network else Ruling.SILENT
+    sure = weighed.given >= thresholds.assist_network and weighed.disturbed < thresholds.veto_scene
+    return Ruling.ASSISTED if assists and near and sure else Ruling.SILENT

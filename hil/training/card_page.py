@@ -63,7 +63,7 @@ lines fit together in strength. It is also named when that probability is at mos
 gives it `assist_network` or more: the quantile above which no more than `assist_pfa` of the calibration scans
 without a target fell. It is vetoed, and the scan then is not inspectable, when the network gives it less than
 `veto_network` and a hazard `veto_scene` or more: the level below which one in a thousand true alarms of the
-calibration set fell. None of these figures was set by hand."""
+calibration set fell. A scan with such a hazard is not assisted either. None of these figures was set by hand."""
 
 MEASURED = """On the test set, and on named scenes with seeds of their own. For rates that should be high the
 bound is the lower one, for false alarms and losses the upper one. Deflection d is that of a matched filter

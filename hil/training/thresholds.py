@@ -49,28 +49,26 @@ class Judged:
 def find_thresholds(calibration: Gathered, answers: NDArray[np.float32]) -> Thresholds:
     """The figures that gain most within what may be spent."""
     nulls = np.array([not t.substance and t.kind not in NO_NULL for t in calibration.truths])
-    best = max(((_gain(calibration, answers, p, level), p, level)
-                for p in ASSIST_P for level in [_assist_level(calibration, answers, nulls, p)]),
-               key=lambda found: found[0])
     veto_scene, veto_network = max(((scene, _veto_level(calibration, answers, scene)) for scene in VETO_SCENE),
                                    key=lambda found: found[1])
-    return Thresholds(assist_p=best[1], assist_network=best[2], assist_pfa=ASSIST_PFA,
+    scores = np.where(_disturbed(answers)[:, None] < veto_scene, answers[:, :len(SUBSTANCES)], 0.0)
+    levels = {p: _assist_level(np.where(_near(calibration, p), scores, 0.0)[nulls]) for p in ASSIST_P}
+    assist_p = max(ASSIST_P, key=lambda p: _gain(calibration, np.where(_near(calibration, p), scores, 0.0), levels[p]))
+    return Thresholds(assist_p=assist_p, assist_network=levels[assist_p], assist_pfa=ASSIST_PFA,
                       veto_network=veto_network, veto_scene=veto_scene)
 
 
 def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> Judged:
     """Apply the rule to a whole set."""
-    scans = zip(data.likelihood, answers, strict=True)
+    accepted, disturbed = _accepted(data), _disturbed(answers)
     return Judged(tuple(tuple(
-        rule(_weighed(substance, answer, s), thresholds, assists=True) for s, substance in enumerate(scan)
-    ) for scan, answer in scans))
+        rule(Weighed(float(data.likelihood[n, s, 0]), bool(accepted[n, s]), bool(data.likelihood[n, s, 2]),
+                     float(answers[n, s]), float(disturbed[n])), thresholds, assists=True)
+        for s in range(len(SUBSTANCES))) for n in range(len(answers))))
 
 
-def _weighed(substance: NDArray[np.float32], answer: NDArray[np.float32], s: int) -> Weighed:
-    """What likelihood ratio and network say of substance number `s`."""
-    log_p, accepted, consistent = substance
-    named = bool(accepted) and bool(log_p <= math.log(LIKELIHOOD_PFA))
-    return Weighed(float(log_p), named, bool(consistent), float(answer[s]), float(answer[-2] + answer[-1]))
+def _disturbed(answers: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(answers[:, -2] + answers[:, -1])
 
 
 def _near(data: Gathered, assist_p: float) -> NDArray[np.bool_]:
@@ -83,20 +81,20 @@ def _accepted(data: Gathered) -> NDArray[np.bool_]:
     return np.asarray((data.likelihood[..., 1] == 1) & (data.likelihood[..., 0] <= math.log(LIKELIHOOD_PFA)))
 
 
-def _assist_level(data: Gathered, answers: NDArray[np.float32], nulls: NDArray[np.bool_], assist_p: float) -> float:
+def _assist_level(scores: NDArray[np.float32]) -> float:
     """The conformal quantile: a null's best assisted score exceeds it with probability ASSIST_PFA at most."""
-    scores = np.where(_near(data, assist_p), answers[:, :len(SUBSTANCES)], 0.0)[nulls].max(axis=1)
-    allowed = math.floor(ASSIST_PFA * (len(scores) + 1)) - 1
+    best = np.sort(scores.max(axis=1))[::-1]
+    allowed = math.floor(ASSIST_PFA * (len(best) + 1)) - 1
     if allowed < 0:
         return 1.0
-    return min(1.0, float(np.nextafter(np.sort(scores)[::-1][allowed], np.float32(2.0), dtype=np.float32)))
+    return min(1.0, float(np.nextafter(best[allowed], np.float32(2.0), dtype=np.float32)))
 
 
-def _gain(data: Gathered, answers: NDArray[np.float32], assist_p: float, level: float) -> int:
+def _gain(data: Gathered, scores: NDArray[np.float32], level: float) -> int:
     """True targets named only thanks to the network."""
     at = np.array([SUBSTANCES.index(t.substance) if t.substance else -1 for t in data.truths])
     there = np.flatnonzero(at >= 0)
-    return int(np.sum(_near(data, assist_p)[there, at[there]] & (answers[there, at[there]] >= level)))
+    return int(np.sum(scores[there, at[there]] >= level))
 
 
 def _veto_level(data: Gathered, answers: NDArray[np.float32], scene: float) -> float:
@@ -104,7 +102,7 @@ def _veto_level(data: Gathered, answers: NDArray[np.float32], scene: float) -> f
     at = np.array([SUBSTANCES.index(t.substance) if t.substance else -1 for t in data.truths])
     there = np.flatnonzero(at >= 0)
     there = there[_accepted(data)[there, at[there]]]
-    disturbed = answers[there, -2] + answers[there, -1] >= scene
+    disturbed = _disturbed(answers)[there] >= scene
     scores = np.sort(answers[there, at[there]][disturbed])
     allowed = math.floor(VETO_LOSS * len(there))
     return float(scores[allowed]) if allowed < len(scores) else 0.0

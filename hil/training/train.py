@@ -41,15 +41,17 @@ if TYPE_CHECKING:
 
 SEED_TRAIN: Final = 101
 SEED_CALIBRATION: Final = 202
-SEED_TEST: Final = 303
+SEED_TEST: Final = 505
 SCANS_TRAIN: Final = 9_000
 SCANS_CALIBRATION: Final = 4_000
 SCANS_TEST: Final = 5_000
 PACKAGE: Final = Path(__file__).parents[2] / "gateway" / "models" / "nqr"
 PAGE: Final = Path(__file__).parents[2] / "docs" / "model-card.md"
+# Pd on the calibration set by which int8 would have to be better.
+INT8_GAIN: Final = 0.005
 VERSION: Final = "1"
-# int8 answers differ by one step of 1/256 between runtimes, float32 by rounding only.
-TOLERANCE: Final = {"float32": 1e-3, "int8": 0.02}
+# Between runtimes float32 differs by rounding only, int8 by one step of its logits.
+TOLERANCE: Final = {"float32": 1e-3, "int8": 0.1}
 
 
 def words() -> argparse.Namespace:
@@ -81,8 +83,8 @@ def main() -> None:
     found = {kind: _calibrated(content, calibration) for kind, content in made.items()}
     for kind, (thresholds, pd) in found.items():
         sys.stdout.write(f"{kind}: {len(made[kind])} bytes, Pd on the calibration set {pd:.4f}, {thresholds}\n")
-    # Equal within one part in a thousand: the smaller one.
-    kind = "int8" if found["int8"][1] >= found["float32"][1] - 1e-3 else "float32"
+    # int8 must earn its place: one step of its logits moves a probability by up to 0.2 between two runtimes.
+    kind = "int8" if found["int8"][1] > found["float32"][1] + INT8_GAIN else "float32"
     folder = said.out or PACKAGE
     sizes = (len(data.truths), len(calibration.truths), len(test.truths))
     _write(folder, (made[kind], kind), found[kind][0], test, (*sizes, model.count_params()))

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "gateway" / "models" / "nqr"
 ENVIRONMENT = ROOT / ".venv-tflite"
 NEEDED = ("tflite-runtime==2.14.0", "numpy<2", "msgspec")
-# One int8 step is 1/256; float32 differs by rounding alone.
-PROBABILITY_TOLERANCE = 0.02
+# float32 differs by rounding alone; the probabilities are printed with four digits.
+PROBABILITY_TOLERANCE = 0.002
 
 
 def decided_by(python: str) -> tuple[list[str], list[list[float]], str]:
@@ -47,7 +47,7 @@ def older_python() -> str:
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="tflite-runtime 2.14.0 has no wheel for this Python")
 @pytest.mark.timeout(180)
 def test_both_runtimes_decide_twenty_scans_alike(older_python: str) -> None:
-    """Outcomes and named substances are equal, and the network's probabilities within one quantisation step."""
+    """Outcomes and named substances are equal, and the network's probabilities within rounding."""
     default, default_network, default_name = decided_by(sys.executable)
     older, older_network, older_name = decided_by(older_python)
     assert default_name.startswith("ai-edge-litert")
