@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(120)  # the first test also pays for the instal
 
 CORE, PUBLISHER = "spingate", "spingate-publish"
 JOURNAL = "/var/lib/spingate/journal.db"
-SECRET = "/root/secret"  # noqa: S105  # a path
+SECRET = "/home/secret"  # noqa: S105  # a path
 VERDICT_S_MAX = 30.0
 HUNG_S_MAX = 40.0        # ten until the writer counts as stuck, six of the watchdog, and a busy machine
 ARRIVAL_S_MAX = 15.0
