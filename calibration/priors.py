@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from calibration.lines import Figure, Line, Role, Status
+from calibration.lines import Figure, Line, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,3 @@ def properties(line: Line) -> Properties:
         t2e_s=line.t2e_s or (T2E_SOLID if mineral else T2E_ORGANIC),
         t2star_us=line.t2star_us or T2STAR,
     )
-
-
-def is_assumed(line: Line) -> bool:
-    """Return whether any model of this line must be shown as resting on assumptions."""
-    return line.role is Role.TARGET and bool(properties(line).assumptions)

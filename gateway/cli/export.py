@@ -33,15 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the proof. A record that is not in the journal, or not yet under a checkpoint, is refused."""
     from gateway.config import load
     from gateway.evidence.export import NotInJournal, export
-    from gateway.evidence.journal_file import JournalCorrupt, JournalUnavailable
-    from gateway.evidence.reader import JournalReader
+    from gateway.evidence.journal_file import ChainBroken, JournalCorrupt, JournalUnavailable
+    from gateway.evidence.reader import reader_of
     from gateway.places import places
 
     journal = arguments.journal or places(load(arguments.config)).journal
     try:
-        with JournalReader(journal) as reader:
+        with reader_of(journal) as reader:
             proof = export(reader, arguments.index)
-    except (NotInJournal, JournalUnavailable, JournalCorrupt) as error:
+    except (NotInJournal, JournalUnavailable, JournalCorrupt, ChainBroken) as error:
         raise ValueError(str(error)) from error
     with arguments.out.open("xb") as file:
         file.write(proof)

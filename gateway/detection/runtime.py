@@ -6,7 +6,7 @@ Every other file takes the interpreter from here; both runtimes give the same cl
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,13 +24,6 @@ except ImportError:
     _PACKAGE = "tflite-runtime"
 
 RUNTIME = f"{_PACKAGE} {version(_PACKAGE)}"
-
-
-class Network(Protocol):
-    """A loaded classifier: one fixed-size input tensor, one output vector."""
-
-    def score(self, portrait: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Output of one forward pass; `portrait` has the input's shape without the batch axis."""
 
 
 class TfliteNetwork:
