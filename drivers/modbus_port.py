@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from drivers.address import PortAddress, SerialAddress
 from drivers.backoff import reconnect_delay_s
 from drivers.bus_turns import Turns
 from drivers.fold import FaultFold
+from drivers.life import BEAT_S, alive
 from drivers.line import LINE_ERRORS, refusal
 from drivers.modbus_link import Failure, LineLost, Link, answer_seconds, gap_seconds
 from drivers.sample import Event, Fault, Nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Sequence
 
     from drivers.driver import LineSettings, RegisterDriver, Request
 
 Unit: TypeAlias = "tuple[int, RegisterDriver, Callable[[Event], None]]"
 
-_T = TypeVar("_T")
 
-# Proof of life, also while waiting for an answer or for the port.
-BEAT_S = 0.25
 
 # An RTU answer carries neither a number nor the address it answers: one that comes after the time-out would be
 # taken for the answer to the next request, and from then on all would be shifted by one (measured with pymodbus
@@ -134,7 +132,7 @@ class _Bus:
 
     async def _open(self) -> Link:
         self._link = Link(self._address, self._line)
-        await self._beating(asyncio.wait_for(self._link.open(), OPEN_S_MAX))
+        await alive(asyncio.wait_for(self._link.open(), OPEN_S_MAX), self._turn)
         if self._trouble:
             self._say("port back", f"{self._address} is open again")
         self._trouble, self._silences = "", 0
@@ -160,7 +158,7 @@ class _Bus:
             await asyncio.sleep(self._gap_s)
             self._asked_at = self._now()
         try:
-            outcome = await self._beating(link.exchange(seat.number, request))
+            outcome = await alive(link.exchange(seat.number, request), self._turn)
         except LINE_ERRORS as wrong:
             seat.take(seat.driver.refuse(f"connection lost: {wrong}", self._now()))
             raise
@@ -198,7 +196,7 @@ class _Bus:
         latest = until + round(QUIET_S_MAX * 1e9)
         seen = link.bytes_seen
         while self._now() < until:
-            await self._beating(asyncio.sleep(min(CALM_S, (until - self._now()) / 1e9)))
+            await alive(asyncio.sleep(min(CALM_S, (until - self._now()) / 1e9)), self._turn)
             if link.bytes_seen != seen:
                 seen = link.bytes_seen
                 until = min(max(until, self._now() + round(CALM_S * 1e9)), latest)
@@ -226,7 +224,7 @@ class _Bus:
         for seat in self._seats:
             if seat.driver.ask(self._now()) is not None:
                 seat.take(seat.driver.refuse(f"no connection: {self._trouble}", self._now()))
-        await self._beating(asyncio.sleep(reconnect_delay_s(max(self._failures - 1, 0))))
+        await alive(asyncio.sleep(reconnect_delay_s(max(self._failures - 1, 0))), self._turn)
 
     def _say(self, kind: str, detail: str) -> None:
         for seat in self._seats:
@@ -236,19 +234,3 @@ class _Bus:
         self._beat()
         for seat in self._seats:
             seat.take(seat.fold.due(self._now()))
-
-    async def _beating(self, work: Coroutine[object, object, _T]) -> _T:
-        """Await something bounded and give proof of life meanwhile.
-
-        In a task of its own: the client turns a cancellation into an error, and wait_for of Python 3.11 loses one
-        that comes together with the answer; either way a port that is polled fast would not end.
-        """
-        task = asyncio.ensure_future(work)
-        try:
-            while not task.done():
-                self._turn()
-                await asyncio.wait({task}, timeout=BEAT_S)
-            return task.result()
-        finally:
-            task.cancel()
-            await asyncio.wait({task})   # it ends before the line is closed under it

@@ -8,27 +8,26 @@ An edge file: how long to wait is in `backoff`, what a line is in `line`, what b
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 from drivers.address import PortAddress, PortTextRefused, parse_port
 from drivers.backoff import reconnect_delay_s
 from drivers.fold import FaultFold
+from drivers.life import alive
 from drivers.line import LINE_ERRORS, Line, open_line, refusal
 from drivers.sample import Event, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from drivers.driver import LineSettings, StreamDriver
     from drivers.sample import Nanoseconds
 
-Result = TypeVar("Result")
 
 __all__ = ["PortAddress", "PortTextRefused", "parse_port", "run_stream"]
 
 TURN_S = 0.025              # a heartbeat every 100 ms must not be late by more than a part of it
 
-BEAT_S = 0.25               # proof of life while the port is away
 
 # What a device that does not read may leave unsent: 0.36 s at 115200 baud. More would be stale.
 UNSENT_BYTES_MAX = 4096
@@ -97,7 +96,7 @@ class _Port:
 
     async def open(self, settings: LineSettings) -> None:
         """Open the line and tell the driver; raises one of LINE_ERRORS."""
-        self._line = await self._beating(asyncio.wait_for(open_line(self._address, settings), OPEN_S_MAX))
+        self._line = await alive(asyncio.wait_for(open_line(self._address, settings), OPEN_S_MAX), self._turn)
         if self._trouble:
             self._say("port back", f"{self._address} is open again")
         self._trouble, self._unsent, self._dropping = "", b"", False
@@ -140,17 +139,7 @@ class _Port:
 
     async def wait(self) -> None:
         """Wait as long as `backoff` says, alive."""
-        await self._beating(asyncio.sleep(reconnect_delay_s(self._failures - 1)))
-
-    async def _beating(self, work: Coroutine[object, object, Result]) -> Result:
-        task = asyncio.ensure_future(work)
-        try:
-            while not task.done():
-                self._turn()
-                await asyncio.wait({task}, timeout=BEAT_S)
-            return task.result()
-        finally:
-            task.cancel()
+        await alive(asyncio.sleep(reconnect_delay_s(self._failures - 1)), self._turn)
 
     def _turn(self) -> None:
         self._beat()
