@@ -118,7 +118,7 @@ def test_what_was_set_aside_is_tried_again_on_the_next_connection(core: Core, tm
 
 
 def test_a_drop_during_a_retry_loses_nothing(core: Core, tmp_path: Path) -> None:
-    """The broker hangs up on the first retries; all stay listed until acknowledged, and arrive in order."""
+    """The broker hangs up on the first retries; all stay listed until acknowledged, and all arrive."""
     wanted = set_aside(core, tmp_path / "s", 8)
     hung_up = threading.Event()
 
@@ -139,7 +139,8 @@ def test_a_drop_during_a_retry_loses_nothing(core: Core, tmp_path: Path) -> None
         assert running.publisher.ledger.refused_count() == 8
         assert wait_for(lambda: running.publisher.ledger.refused_count() == 0)
         assert wait_for(lambda: len(subscriber.payloads()) >= 8)
-        assert list(dict.fromkeys(subscriber.payloads())) == wanted
+        # Which comes first is open: what may have cost the connection is tried last.
+        assert set(subscriber.payloads()) == set(wanted)
 
 
 def test_each_connection_tries_a_part_and_the_next_one_goes_on(
