@@ -32,7 +32,7 @@ train: $(VENV)-train/train ## train the classifier again, in an environment of i
 lock: $(VENV)/test ## renew the lock files after a change of pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --group build --universal --python-version 3.11 --only-binary :all: \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
-	@uv pip compile pyproject.toml --group build --group test --universal --python-version 3.11 --only-binary :all: \
+	@uv pip compile pyproject.toml --group build --group test --universal --python-version 3.11 --only-binary :all: --no-binary qzfm \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements-test.lock
 	@uv pip compile pyproject.toml --group build --group train --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 		--only-binary :all: --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet \
@@ -59,7 +59,7 @@ $(VENV)/run: requirements.lock pyproject.toml
 
 $(VENV)/test: requirements-test.lock $(VENV)/run
 	@echo "installing the locked test packages into $(VENV) ..."
-	@$(PIP_INSTALL) -r requirements-test.lock
+	@$(PIP_INSTALL) --no-binary=qzfm --no-build-isolation -r requirements-test.lock
 	@touch $@
 
 $(VENV)-train/train: requirements-train.lock

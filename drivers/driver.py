@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from drivers.sample import Event, Nanoseconds
 
@@ -79,21 +79,38 @@ class LineSettings:
     stop_bits: Literal[1, 2] = 1
 
 
+Setting: TypeAlias = str | int | float | bool
+
+
+class SettingRefused(ValueError):
+    """A driver's own setting cannot be used; the message says key, value and rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class DriverOptions:
     """What a driver may be told when it is made.
 
     `poll_s` is the wanted time between two polls (ignored by devices that stream by themselves);
-    `packets` is true where the port delivers whole packets over TCP instead of a framed serial line.
+    `packets` is true where the port delivers whole packets over TCP instead of a framed serial line;
+    `settings` are what only this driver knows, by the names in its `Instrument` row; `map_text` is the register
+    map, for a driver that needs one.
     """
 
     poll_s: float = 1.0
     packets: bool = False
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    map_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One line of the `DRIVERS` table: what a technician and the acquisition need to know of a driver."""
+    """One line of the `DRIVERS` table: what a technician, the acquisition and `spingate probe` need of a driver.
+
+    `make` raises SettingRefused; `settings` says in one line what each of the driver's own settings means.
+    `speaks` is true where the device talks by itself, so that it can be told by listening alone;
+    `silent_s_max` is how long it may give no sample before its line is opened anew (polled devices: at least
+    three polls). `needs_map` is true for a driver that reads its registers from a map.
+    """
 
     name: str
     title: str
@@ -103,3 +120,7 @@ class Instrument:
     source: str
     make: Callable[[DriverOptions], StreamDriver | RegisterDriver]
     kind: Literal["stream", "registers"]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    speaks: bool = False
+    silent_s_max: float = 5.0
+    needs_map: bool = False

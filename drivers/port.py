@@ -34,8 +34,8 @@ UNSENT_BYTES_MAX = 4096
 
 OPEN_S_MAX = 0.8            # a connection on one site takes milliseconds; see backoff.CEILING_S
 
-# No sample for so long, and the device is silent and its line opened anew. Slower devices are polled ones.
-SILENT_NS = 5_000_000_000
+# No sample for so long, and the device is silent and its line opened anew; an instrument may allow itself longer.
+SILENT_S = 5.0
 
 
 class FellSilent(OSError):
@@ -49,14 +49,15 @@ async def run_stream(  # noqa: PLR0913, PLR0917  # where, how, who, out, time, p
     deliver: Callable[[Event], None],
     now: Callable[[], Nanoseconds],
     beat: Callable[[], None],
+    silent_s: float = SILENT_S,
 ) -> None:
     """Run until cancelled: open, read, feed, deliver, write what the driver asks, open again after a loss.
 
-    `beat` is called at least every 0.25 s, whether the device is there or not. Faults of one kind are folded
-    to one a second. Fault kinds: "port missing", "port busy", "port refused", "port lost", "port back",
-    "silent", "speaks again", "write dropped", and those of the driver.
+    Without a sample for `silent_s` the line is opened anew. `beat` is called at least every 0.25 s, whether the
+    device is there or not. Faults of one kind are folded to one a second. Fault kinds: "port missing",
+    "port busy", "port refused", "port lost", "port back", "silent", "speaks again", "write dropped", and the driver's.
     """
-    port = _Port(address, driver, deliver, now, beat)
+    port = _Port(address, driver, deliver, now, beat, silent_s)
     while True:
         try:
             await port.open(line)
@@ -71,15 +72,17 @@ async def run_stream(  # noqa: PLR0913, PLR0917  # where, how, who, out, time, p
 class _Port:
     """One port over its openings and losses."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # the doors of `run_stream`
         self,
         address: PortAddress,
         driver: StreamDriver,
         deliver: Callable[[Event], None],
         now: Callable[[], Nanoseconds],
         beat: Callable[[], None],
+        silent_s: float,
     ) -> None:
         self._address = address
+        self._silent_s = silent_s
         self._driver = driver
         self._deliver = deliver
         self._now = now
@@ -171,12 +174,11 @@ class _Port:
         self._pass(events)
 
     def _listen(self) -> None:
-        if self._now() - self._sample_at < SILENT_NS:
+        if self._now() - self._sample_at < self._silent_s * 1e9:
             return
         if not self._silent:
             self._silent = True
-            seconds = SILENT_NS / 1e9
-            self._say("silent", f"{self._address}: {self._heard_bytes} bytes in {seconds:g} s, no sample")
+            self._say("silent", f"{self._address}: {self._heard_bytes} bytes in {self._silent_s:g} s, no sample")
         raise FellSilent
 
     def _say(self, kind: str, detail: str) -> None:

@@ -237,4 +237,5 @@ INSTRUMENT = Instrument(
     source="twinleaf/libtio and twinleaf/twinleaf-rust: protocol overview, headers, host library",
     make=TwinleafDriver,
     kind="stream",
+    speaks=True,
 )

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from drivers.address import TcpAddress, parse_port
-from drivers.driver import DriverOptions, RegisterDriver, StreamDriver
+from drivers.driver import DriverOptions, RegisterDriver, SettingRefused, StreamDriver
 from drivers.modbus_port import run_registers
 from drivers.port import run_stream
 from drivers.table import DRIVERS
@@ -35,7 +35,7 @@ class PortShared(ValueError):
 
 
 def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
-    """Refuse what only the table of drivers can tell. Raises NoSuchDriver or PortShared with key, value and rule.
+    """Refuse what only the table of drivers can tell. Raises NoSuchDriver, SettingRefused, PortShared.
 
     It stands here and not in config.py because the publisher reads the configuration too, without any driver.
     """
@@ -46,10 +46,24 @@ def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
             known = ", ".join(sorted(DRIVERS))
             raise NoSuchDriver(f"{key}.driver = {instrument.driver!r}: must be one of: {known}")
         row = DRIVERS[instrument.driver]
+        unknown = sorted(instrument.settings.keys() - row.settings.keys())
+        if unknown:
+            rule = f"{row.name} has no such setting; it has: {', '.join(sorted(row.settings)) or 'none'}"
+            raise SettingRefused(f"{key}.settings.{unknown[0]}: {rule}")
+        try:
+            row.make(options_of(instrument))
+        except SettingRefused as refused:
+            raise SettingRefused(f"{key}.{refused}") from refused
         first = first_on.setdefault(instrument.port, row)
         if instrument.port in [one.port for one in instruments[:number]] and not share(first, row):
             rule = f"{first.name} is on it: only Modbus devices with the same line settings share a port"
             raise PortShared(f"{key}.port = {instrument.port!r}: {rule}")
+
+
+def options_of(instrument: InstrumentTable) -> DriverOptions:
+    """Return what the configuration tells an instrument's driver."""
+    packets = isinstance(parse_port(instrument.port), TcpAddress)
+    return DriverOptions(poll_s=instrument.poll_ms / 1000, packets=packets, settings=instrument.settings)
 
 
 def share(first: Instrument, second: Instrument) -> bool:
@@ -66,9 +80,7 @@ class Acquisition:
         self._ports: dict[str, list[InstrumentTable]] = {}
         self.drivers: dict[str, StreamDriver | RegisterDriver] = {}
         for instrument in instruments:
-            packets = isinstance(parse_port(instrument.port), TcpAddress)
-            options = DriverOptions(poll_s=instrument.poll_ms / 1000, packets=packets)
-            self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options)
+            self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options_of(instrument))
             self._ports.setdefault(instrument.port, []).append(instrument)
 
     async def run(self, deliver: Callable[[str, Event], None]) -> None:
@@ -94,9 +106,9 @@ class Acquisition:
         row = DRIVERS[instruments[0].driver]
         if row.kind == "stream":
             stream = cast("StreamDriver", self.drivers[instruments[0].name])
-            await run_stream(
-                parse_port(port), row.line, stream, deliver_as(instruments[0].name), clock.monotonic_ns, beat
-            )
+            silent_s = row.silent_s_max if row.speaks else max(row.silent_s_max, 3 * instruments[0].poll_ms / 1000)
+            deliver_one = deliver_as(instruments[0].name)
+            await run_stream(parse_port(port), row.line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
             return
         units = [
             (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments

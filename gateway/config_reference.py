@@ -68,7 +68,7 @@ def kind_of(hint: object) -> str:
     choices = get_args(hint)
     if choices and all(isinstance(choice, str) for choice in choices):
         return " or ".join(f"`{choice}`" for choice in choices)
-    return "table of numbers"
+    return "table" if "str" in str(choices) and "bool" in str(choices) else "table of numbers"
 
 
 def default_of(field: msgspec.structs.FieldInfo) -> str:

@@ -89,9 +89,18 @@ class InstrumentTable(Table, frozen=True):
     serial: Annotated[
         str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")
     ] = ""
-    poll_ms: Annotated[int, Meta(ge=5, le=3_600_000, description="time between two polls of a Modbus device")] = 1000
+    poll_ms: Annotated[
+        int, Meta(ge=5, le=3_600_000, description="time between two polls of a device that is asked")
+    ] = 1000
     block_ms: Annotated[int, Meta(ge=10, le=60_000, description="length of one reading of a stream")] = 1000
     certificate: Annotated[str, Meta(description="calibration certificate; empty: its readings are uncalibrated")] = ""
+    map: Annotated[
+        str, Meta(max_length=4096, description="register map, for a driver that needs one: a shipped name or a file")
+    ] = ""
+    settings: Annotated[
+        dict[str, str | int | float | bool],
+        Meta(description="what only this driver knows, in a table [instrument.settings]; see its own page"),
+    ] = field(default_factory=dict)
 
 
 class Config(Table, frozen=True):

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hil.modbus_wire import PtyServer, TcpServer
-from hil.table import BYTES_PER_S
 from hil.wire import PtyEnd, TcpEnd, Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from drivers.sample import Nanoseconds
-    from hil.table import Emulated, Wish
+    from hil.emulated import Emulated, Wish
 
 UNIT = 1  # the Modbus unit id of every emulated device
 
@@ -33,7 +32,7 @@ async def standing(
     """
     if emulated.make_bytes is not None:
         end = PtyEnd(place) if isinstance(place, Path) else TcpEnd(place)
-        wire = Wire(emulated.make_bytes(wish), end, clock, BYTES_PER_S if isinstance(place, Path) else None)
+        wire = Wire(emulated.make_bytes(wish), end, clock, emulated.bytes_per_s if isinstance(place, Path) else None)
         wire.replug()
         running = asyncio.create_task(wire.run())
         try:

@@ -5,9 +5,9 @@ The counterpart of drivers/table.py; both use the same names, so that whoever kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hil.emulated import Emulated
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -17,43 +17,10 @@ from hil.scene.scenario import SCENARIOS, scenario
 from hil.scene.tumble import Tumble, tumble_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from drivers.sample import Nanoseconds
-    from hil.instruments.nqr_head import Worker
-    from hil.registers import RegisterDevice
-    from hil.wire import ByteDevice
+    from hil.emulated import Wish
 
 TROLLEY = (2.0, 0.5, -4.0)     # A m^2: a hand trolley's worth of steel, an assumption
 PASS_EVERY_S, PASSES = 40.0, 2160  # for a day
-BYTES_PER_S = 11520.0          # 115200 baud, 8N1
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is wanted of an emulated instrument; `now` is when it is switched on.
-
-    `packets` is TCP without serial framing, `ahead` lets a scan end as soon as it is computed.
-    """
-
-    scene: str
-    seed: int
-    now: Nanoseconds
-    worker: Worker
-    packets: bool = False
-    ahead: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Emulated:
-    """One emulated instrument. `make_bytes` or `make_registers` builds it, whichever its line speaks."""
-
-    name: str
-    title: str
-    scenes: tuple[str, ...]
-    make_bytes: Callable[[Wish], ByteDevice] | None = None
-    make_registers: Callable[[Wish], RegisterDevice] | None = None
-    baud: int = 115_200
 
 
 def lane_of(scene: str, seed: int) -> Lane:

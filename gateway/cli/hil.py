@@ -18,7 +18,7 @@ from gateway.cli.words import add_json, print_json
 if TYPE_CHECKING:
     import argparse
 
-    from hil.table import Emulated, Wish
+    from hil.emulated import Emulated, Wish
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,8 +38,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """List, or run one instrument."""
+    from hil.emulated import Wish
     from hil.link import check_free
-    from hil.table import EMULATED, Wish
+    from hil.table import EMULATED
 
     if arguments.list:
         list_instruments(as_json=arguments.json)

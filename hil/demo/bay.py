@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from drivers.sample import Identity
 from hil.certificates import head_certificate, magnetometer_certificate, oven_certificate
+from hil.emulated import Wish
 from hil.instruments.nqr_head import NqrHead, Plate, channel_gains
 from hil.instruments.twinleaf import TwinleafDevice
 from hil.instruments.twinleaf_packets import Nameplate
@@ -21,7 +22,7 @@ from hil.scene.head import Belt
 from hil.scene.lane import Lane, Pass, Sensor, vector_source
 from hil.scene.scenario import scenario
 from hil.stand import standing
-from hil.table import EMULATED, TROLLEY, Wish
+from hil.table import EMULATED, TROLLEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,10 +14,11 @@ import numpy as np
 
 from drivers.sample import Identity
 from hil.certificates import magnetometer_certificate, oven_certificate
+from hil.emulated import Wish
 from hil.instruments.twinleaf import TwinleafDevice, steady_field
 from hil.instruments.twinleaf_packets import Nameplate
 from hil.stand import standing
-from hil.table import EMULATED, Wish
+from hil.table import EMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
