@@ -107,6 +107,7 @@ class Instrument:
     """One line of the `DRIVERS` table: what a technician, the acquisition and `spingate probe` need of a driver.
 
     `make` raises SettingRefused; `settings` says in one line what each of the driver's own settings means.
+    `uncertainty` is what the source says of the device's accuracy, in words; a certificate says it in numbers.
     `speaks` is true where the device talks by itself, so that it can be told by listening alone;
     `silent_s_max` is how long it may give no sample before its line is opened anew (polled devices: at least
     three polls). `needs_map` is true for a driver that reads its registers from a map.
@@ -120,6 +121,7 @@ class Instrument:
     source: str
     make: Callable[[DriverOptions], StreamDriver | RegisterDriver]
     kind: Literal["stream", "registers"]
+    uncertainty: str
     settings: Mapping[str, str] = field(default_factory=dict)
     speaks: bool = False
     silent_s_max: float = 5.0

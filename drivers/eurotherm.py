@@ -98,4 +98,5 @@ INSTRUMENT = Instrument(
     source="Eurotherm HA028651 issue 7, page 81",
     make=_make,
     kind="registers",
+    uncertainty="registers resolve 0.1 K; the sensor's by certificate",
 )

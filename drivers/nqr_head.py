@@ -257,4 +257,5 @@ INSTRUMENT = Instrument(
     source="docs/nqr-head-profile.md 1.0",
     make=_make,
     kind="registers",
+    uncertainty="by the pilot tone of each band and its certificate",
 )

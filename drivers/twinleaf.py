@@ -237,5 +237,6 @@ INSTRUMENT = Instrument(
     source="twinleaf/libtio and twinleaf/twinleaf-rust: protocol overview, headers, host library",
     make=TwinleafDriver,
     kind="stream",
+    uncertainty="not stated by the protocol; by certificate",
     speaks=True,
 )
