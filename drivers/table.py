@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import csac, eurotherm, gmc, mecom, nqr_head, twinleaf
+from drivers import bdbg, csac, eurotherm, gmc, mecom, nqr_head, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -16,5 +16,6 @@ DRIVERS = {
         csac.INSTRUMENT,
         mecom.INSTRUMENT,
         gmc.INSTRUMENT,
+        bdbg.INSTRUMENT,
     )
 }

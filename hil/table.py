@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
-from hil.instruments import csac, gmc, mecom
+from hil.instruments import bdbg, csac, gmc, mecom
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -61,5 +61,6 @@ EMULATED = {
         csac.ROW,
         mecom.ROW,
         gmc.ROW,
+        bdbg.ROW,
     )
 }
