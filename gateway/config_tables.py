@@ -10,7 +10,7 @@ from msgspec import Meta, field
 
 from gateway.publisher.settings import PublisherSettings
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 

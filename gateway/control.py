@@ -38,7 +38,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what: Literal["status", "start", "stop"]
     head: Annotated[str, msgspec.Meta(max_length=63)] = ""
     claims: Claims = NOTHING
-    via: Annotated[str, msgspec.Meta(max_length=64, pattern="^[ -~]*$")] = ""
+    via: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[ -~]*\Z")] = ""
 
 
 class InstrumentStatus(msgspec.Struct, frozen=True):
