@@ -12,8 +12,6 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from hil.emulated import Emulated, Wish
 from hil.instruments.geometrics_counter import Counter, packed
 from hil.scene.lane import Lane, Pass, Sensor, scalar_source
@@ -21,6 +19,7 @@ from hil.scene.lane import Lane, Pass, Sensor, scalar_source
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     # (start in seconds since power-on, number of samples, rate in Hz) -> [n] in nT
