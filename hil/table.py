@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
-from hil.instruments import lane_plc
+from hil.instruments import csac, lane_plc
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -58,6 +58,7 @@ EMULATED = {
             ("belt", *(one.name for one in SCENARIOS)),
             make_registers=head,
         ),
+        csac.ROW,
         lane_plc.ROW,
     )
 }
