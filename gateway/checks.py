@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from calibration.certificate import CertificateRefused, read_certificate
 from calibration.correction import NqrHead, ScaleOffset, VectorMagnetometer
-from drivers.address import SerialAddress, parse_port
+from drivers.address import SerialAddress
+from drivers.recording import FileAddress, parse_source
 from gateway import clock
 from gateway.assembly import find_key
 from gateway.config import PUBLISHER_FILES
@@ -116,7 +117,10 @@ def key(loaded: Loaded) -> Finding:
 def port(instrument: InstrumentTable) -> Finding:
     """Check that an instrument's port is there and may be opened; it is not opened, which could disturb it."""
     subject = f"{instrument.name} port"
-    address = parse_port(instrument.port)
+    address = parse_source(instrument.port)
+    if isinstance(address, FileAddress):
+        fix = "name the device's port: what comes from a recording raises no alert, and every reading says so"
+        return Finding("WARN", subject, f"{address}: a recording, not a device", fix)
     if not isinstance(address, SerialAddress):
         return reachable(subject, address.host, address.port, "is the device powered and at this address?")
     path = Path(address.path)
