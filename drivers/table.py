@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import eurotherm, nqr_head, twinleaf
+from drivers import csac, eurotherm, nqr_head, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -13,5 +13,6 @@ DRIVERS = {
         twinleaf.INSTRUMENT,
         eurotherm.INSTRUMENT,
         nqr_head.INSTRUMENT,
+        csac.INSTRUMENT,
     )
 }

@@ -77,6 +77,9 @@ def parse(text: bytes, where: str) -> Config:
         problem = objection(instrument, taken)
         if problem:
             raise ConfigRefused(f"{where}: instrument[{number}].{problem}")
+    if config.scan.trigger == "plc" and config.scan.plc not in taken:
+        names = ", ".join(one.name for one in config.instrument) or "none is configured"
+        raise ConfigRefused(f"{where}: scan.plc = {config.scan.plc!r}: must be one of: {names}")
     return config
 
 
