@@ -77,9 +77,11 @@ def parse(text: bytes, where: str) -> Config:
         problem = objection(instrument, taken)
         if problem:
             raise ConfigRefused(f"{where}: instrument[{number}].{problem}")
-    if config.scan.trigger == "plc" and config.scan.plc not in taken:
-        names = ", ".join(one.name for one in config.instrument) or "none is configured"
-        raise ConfigRefused(f"{where}: scan.plc = {config.scan.plc!r}: must be one of: {names}")
+    plc = config.scan.plc if config.scan.trigger == "plc" else None
+    for key, name in (("clock.reference", config.clock.reference or None), ("scan.plc", plc)):
+        if name is not None and name not in taken:
+            names = ", ".join(one.name for one in config.instrument) or "none is configured"
+            raise ConfigRefused(f"{where}: {key} = {name!r}: must name an instrument: {names}")
     return config
 
 

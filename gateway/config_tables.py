@@ -68,6 +68,15 @@ class ClockTable(Table, frozen=True):
         bool,
         Meta(description="no certificate counts as valid while nobody disciplines the clock; false: it is believed"),
     ] = True
+    reference: Annotated[
+        str, Meta(description="name of the atomic clock that vouches for this machine's when that has lost its source")
+    ] = ""
+    drift_ppm_max: Annotated[
+        float, Meta(gt=0, le=1000, description="parts in a million by which an undisciplined clock strays at most")
+    ] = 100.0
+    holdover_s_max: Annotated[
+        float, Meta(gt=0, le=60, description="estimated error from which the clock no longer counts as in holdover")
+    ] = 1.0
 
 
 class ScanTable(Table, frozen=True):

@@ -142,7 +142,7 @@ class Pipeline:
 
     def trusts(self, now: Now) -> bool:
         """Tell whether the wall clock is good enough to judge a certificate's validity by."""
-        return self.believe_clock or now.state == "synchronised"
+        return self.believe_clock or now.state in {"synchronised", "holdover"}
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
