@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import __version__, clock, notify
+from gateway import __version__, clock
 from gateway.acquisition import check_drivers
 from gateway.drafts import Drafter
 from gateway.evidence import keys
@@ -22,6 +22,7 @@ from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
 from gateway.judgement import Judgement, demands, take_up_model
 from gateway.lanes import open_lane
+from gateway.notify import Ringer
 from gateway.places import Places, places
 from gateway.software import software_sha256
 
@@ -48,6 +49,7 @@ class Assembly:
     drafter: Drafter
     judgement: Judgement
     lanes: dict[str, Lane]
+    ringer: Ringer
 
     def announce(self, lanes: list[Calibrated], model: ModelBody) -> None:
         """Journal the start, the configuration, the keys of a new journal, every certificate and the model."""
@@ -83,6 +85,7 @@ class Assembly:
             self.writer.close()
         finally:
             self.journal.close()
+            self.ringer.close()
 
 
 def assemble(loaded: Loaded) -> Assembly:
@@ -100,18 +103,19 @@ def assemble(loaded: Loaded) -> Assembly:
     journal = open_journal(found.journal, loaded.config.gateway.id, key, group_readable=readable)
     provenance = Provenance(__version__, software_sha256(), loaded.sha256)
     drafter = Drafter(clock.boot_id(), provenance)
+    ringer = Ringer(found.wake)
     writer = Writer(
         journal,
         clock.monotonic_ns,
         clock.wall_ns,
-        lambda _size: notify.wake(found.wake),
+        lambda _size: ringer.ring(),
         queue_records_max=loaded.config.journal.queue_records_max,
     )
     writer.start()
     lanes = [open_lane(loaded, instrument) for instrument in loaded.config.instrument]
     judgement, model = take_up_model(loaded)
     by_name = {one.lane.name: one.lane for one in lanes}
-    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name)
+    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name, ringer)
     assembly.announce(lanes, model)
     return assembly
 
