@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import csac, eurotherm, geometrics, nqr_head, twinleaf
+from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -15,5 +15,7 @@ DRIVERS = {
         nqr_head.INSTRUMENT,
         csac.INSTRUMENT,
         geometrics.INSTRUMENT,
+        modbus_map.INSTRUMENT,
+        nqrduck.INSTRUMENT,
     )
 }
