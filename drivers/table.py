@@ -6,6 +6,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 from __future__ import annotations
 
 from drivers import bdbg, csac, eurotherm, gmc, mecom, nqr_head, twinleaf
+from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -17,5 +18,8 @@ DRIVERS = {
         mecom.INSTRUMENT,
         gmc.INSTRUMENT,
         bdbg.INSTRUMENT,
+        geometrics.INSTRUMENT,
+        modbus_map.INSTRUMENT,
+        nqrduck.INSTRUMENT,
     )
 }

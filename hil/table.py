@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
 from hil.instruments import bdbg, csac, gmc, mecom
+from hil.instruments import csac, geometrics, lane_plc, nqrduck
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -62,5 +63,8 @@ EMULATED = {
         mecom.ROW,
         gmc.ROW,
         bdbg.ROW,
+        geometrics.ROW,
+        lane_plc.ROW,
+        nqrduck.ROW,
     )
 }
