@@ -2,7 +2,7 @@
 
 Rule: the replies have neither an end nor a checksum, so a poll counts only if the version text closes it in its place.
 
-Quantity   count rate of ionising radiation; it names no nuclide, and the dose rate depends on the tube's calibration
+Quantity   count rate of ionising radiation in 1/min and 1/s; it names no nuclide, and a dose needs a certificate
 Range      32 bits (GMC-500 and 600 families, RFC1801); 16 and, per second, 14 bits (GMC-280, 300, 320, RFC1201)
 Line       USB serial 115200 8N1 (some older ones 57600)
 Rate       one poll is three questions, some 50 ms; the counter refreshes once a second

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from drivers.sample import Nanoseconds
 
 MAKE = "Meerstetter Engineering"
+FAMILY = "TEC"      # where a controller does not know the question for its identification
 STREAM = "controller"
 
 # 32 characters there and back take 11 ms at 57600 baud; a controller on a bus may be told to wait before it answers.
@@ -76,7 +77,8 @@ STATUS_WORDS = {0: "initialising", 1: "ready", 2: "runs", 3: "error", 4: "bootlo
 STABLE_YET = 2
 STABLE_WORDS = {0: "regulation off", 1: "temperature not stable"}
 
-IDENTIFICATION, SERIAL, FIRMWARE = -1, 102, 103     # what is asked once; the first is no parameter
+IDENTIFICATION, SERIAL, FIRMWARE = -1, 102, 103     # the first is no parameter
+WHO = (IDENTIFICATION, SERIAL, FIRMWARE)            # asked once
 
 
 class MecomDriver:
@@ -142,7 +144,7 @@ class MecomDriver:
 
     def _round(self) -> list[Question]:
         self._asked.clear()
-        once = [number for number in (IDENTIFICATION, SERIAL, FIRMWARE) if number not in self._told]
+        once = [number for number in WHO if number not in self._told]
         wanted = [number for number in (*once, *(one.number for one in POLLED)) if number not in self._absent]
         return [self._question(number) for number in wanted]
 
@@ -196,13 +198,14 @@ class MecomDriver:
         return [*self._complaint.failed("refused", words, now)]
 
     def _sample(self, now: Nanoseconds) -> list[Event]:
-        if not self._values:
-            return []
+        unknown = set(WHO) - self._told.keys() - self._absent
+        if unknown or not self._values:
+            return []   # too busy to say who it is; the next poll asks again
         self._complaint.settled()
         self._polls += 1
-        names = (self._told.get(number, b"").decode("ascii") for number in (IDENTIFICATION, SERIAL, FIRMWARE))
+        model, serial, firmware = (self._told.get(number, b"").decode("ascii") for number in WHO)
         return [Sample(
-            Identity(MAKE, *names), STREAM, tuple(self._values),
+            Identity(MAKE, model or FAMILY, serial, firmware), STREAM, tuple(self._values),
             np.array([list(self._values.values())], dtype=np.float64), None, self._polls - 1, now, self._raw,
             self._flags())]
 

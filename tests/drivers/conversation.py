@@ -35,9 +35,9 @@ def value(sample: Sample, channel: str) -> float:
     return float(sample.values[0, [one.name for one in sample.channels].index(channel)])
 
 
-def wish(scene: str) -> Wish:
-    """Return what is wanted of an instrument on a real line: seed 1, switched on now; it needs no worker."""
-    return Wish(scene, 1, time.monotonic_ns(), lambda *_: Future())
+def wish(scene: str, now: Nanoseconds | None = None) -> Wish:
+    """Return what is wanted of an instrument: seed 1, switched on `now`, and no worker, for it needs none."""
+    return Wish(scene, 1, time.monotonic_ns() if now is None else now, lambda *_: Future())
 
 
 @dataclass(slots=True)
