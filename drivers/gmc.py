@@ -1,6 +1,7 @@
 """GQ GMC Geiger counters: counts per minute and per second.
 
 Rule: the replies have neither an end nor a checksum, so a poll counts only if the version text closes it in its place.
+Bytes that are lost or too many are found by that; a flipped bit cannot be.
 
 Quantity   count rate of ionising radiation in 1/min and 1/s; it names no nuclide, and a dose needs a certificate
 Range      32 bits (GMC-500 and 600 families, RFC1801); 16 and, per second, 14 bits (GMC-280, 300, 320, RFC1201)
@@ -100,10 +101,9 @@ class GmcDriver:
         if not chunk:
             return events
         asked = self._inquiry.open
-        if asked is None:
-            self._inquiry.give_up(now)      # what was answered before may have been such bytes too
-            words = f"{len(chunk)} bytes that nobody asked for"
-            return [*events, Fault("bad packet", words, now)] if self._begun else events
+        if asked is None:       # what was answered before may have been such bytes too
+            stray = self._out_of_step(f"{len(chunk)} bytes that nobody asked for", now)
+            return [*events, stray] if self._begun else events
         self._part, self._heard_at = (self._part + chunk)[:REPLY_BYTES_MAX + 1], now
         wanted = REPLY_BYTES_MAX if self._learning() else self._reply_bytes(asked)
         if len(self._part) > wanted:
@@ -141,7 +141,7 @@ class GmcDriver:
 
     def _lapse(self, late: Question, now: Nanoseconds) -> None:
         if late.about == SERIAL:
-            self._serial = ""   # an older counter; it has none to tell
+            self._replies[SERIAL] = b""     # an older counter; it has none to tell
             return
         self._inquiry.give_up(now)
         why = f"counter: {late.about}, {len(self._part)} bytes in {late.answer_s_max:g} s"
@@ -156,8 +156,6 @@ class GmcDriver:
             return [self._sample(now)]
         self._inquiry.answered()
         self._replies[asked.about] = reply
-        if asked.about == SERIAL:
-            self._serial = reply.hex()
         return []
 
     def _out_of_step(self, words: str, now: Nanoseconds) -> Fault:
@@ -169,6 +167,8 @@ class GmcDriver:
     def _sample(self, now: Nanoseconds) -> Sample:
         self._complaint.settled()
         self._polls += 1
+        if SERIAL in self._replies:
+            self._serial = self._replies[SERIAL].hex()
         cpm, cps = (int.from_bytes(self._replies[about], "big") for about in (CPM, CPS))
         device = Identity(MAKE, self._identity.model, self._serial or "", self._identity.firmware)
         counts = [[cpm, cps & CPS_BITS_16 if self._short() else cps]]

@@ -52,6 +52,17 @@ def known(**settings: str) -> GmcDriver:
     return made
 
 
+def poll_until(made: GmcDriver, question: bytes) -> list[Event]:
+    """Answer what is asked until this question is open; return the events."""
+    events: list[Event] = []
+    for turn in range(40):
+        text = made.ask(turn * 25 * MS)
+        if text == question:
+            return events
+        events += made.feed(REPLIES[text], turn * 25 * MS + 1) if text else []
+    raise AssertionError(f"{question!r} was not asked")
+
+
 def test_the_first_poll_learns_who_speaks_and_the_next_ask_for_the_rates_and_the_version() -> None:
     """28 counts a minute, 2 a second, identity, and the bytes as they came."""
     made = driver()
@@ -126,6 +137,17 @@ def test_bytes_between_two_questions_void_the_poll() -> None:
     assert samples(poll(made, 2 * SECOND)[1])[0].values.tolist() == [[28.0, 2.0]]
 
 
+def test_noise_as_long_as_a_serial_number_does_not_become_one() -> None:
+    """Who the counter is stands only when a whole poll has stood."""
+    made = driver()
+    assert poll_until(made, b"<GETSERIAL>>") == []
+    made.feed(b"noise77", SECOND)
+    assert faults(made.feed(SERIAL, SECOND)) == ["bad packet"]
+    _, events, now = poll(made, 2 * SECOND)
+    (sample,) = samples(events + poll(made, now)[1])[:1]
+    assert sample.device.serial == SERIAL.hex()
+
+
 def test_an_answer_that_comes_after_its_time_is_never_another_question_s() -> None:
     """It falls into the quiet time, which begins anew with it; only then the next question goes out."""
     made = known()
@@ -135,7 +157,8 @@ def test_an_answer_that_comes_after_its_time_is_never_another_question_s() -> No
     assert [made.ask(turn) for turn in late[1:]] == [b""] * (len(late) - 1)
     events = made.feed(CPM_28, now + 900 * MS)
     assert faults(events) == ["no answer", "bad packet"]
-    assert [made.ask(now + at * MS) for at in (1000, 1200, 1399, 1400)] == [b"", b"", b"", b"<GETCPM>>"]
+    assert [made.ask(now + at * MS) for at in (1000, 1200, 1399, 1400)] == [
+        b"", b"", b"", b"<HEARTBEAT0>><GETVER>>"]
 
 
 def test_a_constant_delay_of_one_question_gives_no_sample_at_all() -> None:
