@@ -116,7 +116,6 @@ class CsacDriver:
         self._lines = LineReader(b"\n", telemetry.LINE_BYTES_MAX)
         self._complaint = Complaint()
         self._tod_complaint = Complaint()
-        self._late: list[Event] = []        # what `ask` found; told with the next bytes
         self._checked = self._checksum == "on"
         self._polls = 0
         self._forget()
@@ -136,15 +135,15 @@ class CsacDriver:
         late = self._inquiry.lapsed(now)
         if late is not None:
             complaint = self._tod_complaint if late.about == TOD_ASKED else self._complaint
-            self._late += complaint.failed("no answer", f"clock: {late.about}, {late.answer_s_max:g} s", now)
-            self._late += self._without_tod(late, now)
+            why = f"clock: {late.about}, {late.answer_s_max:g} s"
+            self._inquiry.tell_later([*complaint.failed("no answer", why, now), *self._without_tod(late, now)])
         if self._inquiry.due(now):
             self._inquiry.begin(self._round(), now)
         return self._inquiry.ask(now)
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
         """Return the sample that an answer completed, and faults."""
-        events, self._late = self._late, []
+        events = self._inquiry.told_later()
         for found in self._lines.feed(chunk, now):
             if isinstance(found, Fault):
                 self._inquiry.stray(now)

@@ -63,7 +63,6 @@ class GmcDriver:
         self._count_bits = Settings(options.settings).word("count_bits", "auto", ("auto", "16", "32"))
         self._inquiry = Inquiry(options.poll_s, QUIET_S)
         self._complaint = Complaint()
-        self._late: list[Event] = []    # what `ask` found; told with the next bytes
         self._polls = 0
         self._forget()
 
@@ -97,7 +96,7 @@ class GmcDriver:
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
         """Return the sample that the version text completed, and faults."""
-        events, self._late = self._late, []
+        events = self._inquiry.told_later()
         if not chunk:
             return events
         asked = self._inquiry.open
@@ -133,7 +132,8 @@ class GmcDriver:
     def _learn(self, now: Nanoseconds) -> None:
         told = MODEL.fullmatch(self._part.rstrip(b"\0\r\n "))
         if told is None:
-            self._late.append(self._out_of_step(f"version {self._part!r}: must be like GMC-500+Re 2.42", now))
+            words = f"version {self._part!r}: must be like GMC-500+Re 2.42"
+            self._inquiry.tell_later([self._out_of_step(words, now)])
             return
         self._version = self._part
         self._identity = Identity(MAKE, told[1].decode("ascii"), "", told[2].decode("ascii"))
@@ -145,7 +145,7 @@ class GmcDriver:
             return
         self._inquiry.give_up(now)
         why = f"counter: {late.about}, {len(self._part)} bytes in {late.answer_s_max:g} s"
-        self._late += self._complaint.failed("no answer", why, now)
+        self._inquiry.tell_later(self._complaint.failed("no answer", why, now))
 
     def _answer(self, asked: Question, now: Nanoseconds) -> list[Event]:
         reply, self._part = self._part, b""
