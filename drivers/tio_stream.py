@@ -19,6 +19,11 @@ from drivers.tio_metadata import COLUMN, SEGMENT, STREAM, Column, Device, Record
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MAKE = "Twinleaf"
+
+SEGMENT_CHANGED = "segment changed"     # rate, filter or row are not those of the sample before
+REBOOTED = "device rebooted"            # first sample of a stream after the device started anew
+
 # numpy's name of each type code; numpy has no 24-bit integers, which are read by `_integers_of_3`.
 TYPES = {
     0x10: "u1", 0x11: "i1", 0x20: "<u2", 0x21: "<i2", 0x30: "V3", 0x31: "V3", 0x40: "<u4", 0x41: "<i4",
@@ -108,6 +113,7 @@ class Description:
         known = self._known(record.stream_id)
         if isinstance(record, Segment):
             known.segment = record
+            known.segment_wanted = record.segment_id    # the one before is over: it is not asked for again
         elif isinstance(record, Column):
             if known.columns.get(record.index) != record:
                 known.columns[record.index] = record
