@@ -8,7 +8,8 @@ Rule: a line is read only if it is wholly what is known of these lines.
 
 Source: third-party code, not the vendor's: github.com/zoran-grujic/MyTwinleafVMR, myVMRSerial.py (fields) and app.pyw
 (units nT, mbar, C). The vendor documents that a device prints, not what. No unit is known for acceleration and
-rotation: they stay in the raw bytes and are not delivered. The lines say neither rate nor serial number.
+rotation: they stay in the raw bytes and are not delivered. The lines say neither rate nor serial number; the model is
+that of the one device of which such lines are known.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 RATE_HZ_MAX = 100.0         # the fastest that is reported; longer lines fill 115200 baud at about 100 Hz
 
+MODEL = "VMR"
 STREAM_NAME = "text"
 FIELD = tuple(Channel(f"B{axis}", "magnetic flux density", "nT") for axis in "xyz")
 CHANNELS = {
@@ -92,7 +94,7 @@ class TextMode:
         places = PLACES[len(fields) + 1]
         values = np.array([[float(fields[place]) for place in places]])
         return [*events, Sample(
-            Identity(MAKE, "", "", ""), STREAM_NAME, CHANNELS[len(fields) + 1], values, self._rate_hz, number, now,
+            Identity(MAKE, MODEL, "", ""), STREAM_NAME, CHANNELS[len(fields) + 1], values, self._rate_hz, number, now,
             line)]
 
     def _collect(self, piece: bytes) -> None:

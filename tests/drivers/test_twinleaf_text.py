@@ -53,7 +53,7 @@ def test_a_line_of_each_length_is_read(line: bytes, values: dict[str, float]) ->
              zip(sample.channels, sample.values[0].tolist(), strict=True)}
     assert named == values
     assert (sample.first_row, sample.rate_hz, sample.seen_at, sample.raw) == (7, 50.0, 42, (line % 7).rstrip())
-    assert (sample.stream, sample.device) == ("text", Identity("Twinleaf", "", "", ""))
+    assert (sample.stream, sample.device) == ("text", Identity("Twinleaf", "VMR", "", ""))
 
 
 def test_nothing_is_sent_to_a_device_that_shall_go_on_printing() -> None:
