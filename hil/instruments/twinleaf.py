@@ -98,7 +98,8 @@ class TwinleafDevice:
         self._boot_id = BOOT_ID
         self._announce: list[bytes] = []    # what a change of rate or a boot makes the device say next
         self._now = 0
-        self._segment = packets.SegmentState(0, START_UNIX_S, *_fraction(rate_hz))
+        since_unix_s = START_UNIX_S - int(first_sample / rate_hz)
+        self._segment = packets.SegmentState(0, since_unix_s, *_fraction(rate_hz))
         self._segment_start = 0
         self._sample = 0
 

@@ -18,7 +18,7 @@ from hil.instruments.twinleaf import TwinleafDevice, steady_field
 from hil.instruments.twinleaf_hub import Hub
 from hil.instruments.twinleaf_legacy import LegacyDevice
 from hil.instruments.twinleaf_packets import Nameplate, on_serial_line, packet
-from hil.instruments.twinleaf_scenes import ROW
+from hil.instruments.twinleaf_scenes import ROW, Rebooting
 from hil.instruments.twinleaf_text import PrintingDevice
 from tests.drivers import legacy_vectors as golden
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 TURN_NS = SECOND // 40
+STEADY = steady_field(np.random.default_rng(3))
 NO_WORKER = ThreadPoolExecutor(1)   # a magnetometer computes nothing in the background; no thread is started
 
 
@@ -129,8 +130,8 @@ def test_the_driver_finds_the_first_generation_out_and_reads_it(packets: bool) -
 
 def test_a_wanted_rate_is_taken_by_both_generations() -> None:
     """The new rate is read with the new description; nothing is read with the old one."""
-    for name, stream in (("gen-1", "vector"), ("quiet", "field")):
-        events = talk(scene(name), 5, {"rate_hz": 200})
+    for device, stream in ((legacy(), "vector"), (TwinleafDevice(STEADY), "field")):
+        events = talk(device, 5, {"rate_hz": 200})
         assert set(faults(events)) <= {"gap"}
         got = samples(events, stream)
         assert got[-1].rate_hz == 200.0
@@ -147,12 +148,13 @@ def test_a_rate_beyond_the_device_is_refused_and_said() -> None:
     assert (fault.kind, "out of range" in fault.detail) == ("rate refused", True)
 
 
-@pytest.mark.parametrize("name", ["reboot", "gen-1-reboot"])
-def test_a_reboot_is_said_and_flagged_and_confuses_no_number(name: str) -> None:
-    """One fault for each boot, the first sample flagged, numbers from 0 on; no other fault."""
-    events = talk(scene(name), 42)
+@pytest.mark.parametrize("stream", ["field", "vector"])
+def test_a_reboot_is_said_and_flagged_and_confuses_no_number(stream: str) -> None:
+    """Of either generation: one fault for each boot, the first sample flagged, numbers from 0 on; no other fault."""
+    device = TwinleafDevice(STEADY) if stream == "field" else legacy()
+    events = talk(Rebooting(device, 3 * SECOND, 1), 8)
     assert faults(events) == ["rebooted"] * 2
-    got = samples(events, "field" if name == "reboot" else "vector")
+    got = samples(events, stream)
     flagged = [index for index, sample in enumerate(got) if sample.flags]
     assert [got[index].flags for index in flagged] == [(REBOOTED,)] * 2
     assert all(got[index].first_row < 50 for index in flagged)
@@ -163,8 +165,7 @@ def test_a_reboot_is_said_and_flagged_and_confuses_no_number(name: str) -> None:
 @pytest.mark.parametrize("rate_hz", [100.0, 480.0])
 def test_the_segment_changes_before_the_24_bit_number_wraps_and_no_sample_is_lost(rate_hz: float) -> None:
     """A device that was on for hours: its last number is below 2^24, the next sample is 0 of the next segment."""
-    source = steady_field(np.random.default_rng(3))
-    events = talk(TwinleafDevice(source, rate_hz=rate_hz, first_sample=(1 << 24) - 1003), 14)
+    events = talk(TwinleafDevice(STEADY, rate_hz=rate_hz, first_sample=(1 << 24) - 1003), 14)
     assert faults(events) == []
     got = samples(events, "field")
     (turn,) = [index for index, sample in enumerate(got) if sample.flags]
@@ -178,8 +179,7 @@ def test_the_segment_changes_before_the_24_bit_number_wraps_and_no_sample_is_los
 
 def test_a_hub_strips_and_appends_its_branch() -> None:
     """The golden routed call to /0/2 reaches the far sensor, and its answer comes back from there."""
-    source = steady_field(np.random.default_rng(3))
-    far = TwinleafDevice(source, bare=True, plate=Nameplate(name="FAR"))
+    far = TwinleafDevice(STEADY, bare=True, plate=Nameplate(name="FAR"))
     to = Hub({0: Hub({2: far}, bare=True)})
     to.opened(0)
     answers = [one for one in framed(to.feed(call("dev.name", route=b"\x02\x00"), 0)) if one[0] == 3]
