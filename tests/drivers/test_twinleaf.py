@@ -273,6 +273,32 @@ def test_every_data_type_is_read_with_its_sign() -> None:
     assert sample.values.tolist() == [expected]
 
 
+def test_a_value_that_is_no_number_is_passed_on_as_such_without_a_warning() -> None:
+    """A device may say NaN, even the signalling one, whose conversion numpy would complain of."""
+    driver = described()
+    head = bytes(4) + np.arange(3, dtype="<f4").tobytes()
+    (sample,) = samples(driver.feed(slip.frame(tio.pack(tio.Packet(129, head + b"\x01\x00\x80\x7f"))), 0))
+    assert np.isnan(sample.values).tolist() == [[False, False, False, True]]
+
+
+def test_a_column_without_a_name_is_called_by_its_number() -> None:
+    """Every channel has a name, so that its values can be told apart."""
+    driver = TwinleafDriver(PLAIN)
+    driver.feed(told(DEVICE, STREAM, SEGMENT, *[replace(one, name="") for one in COLUMNS]), 0)
+    (sample,) = samples(driver.feed(rows(0), 0))
+    assert [channel.name for channel in sample.channels] == ["column 0", "column 1", "column 2", "column 3"]
+
+
+def test_announced_settings_and_answers_to_other_hosts_are_neither_samples_nor_faults() -> None:
+    """Another host on the same hub or proxy may call and set what it likes."""
+    driver = described()
+    words = [payload.encode_setting(payload.Setting(0, "rpc.hash", bytes(4))),
+             payload.encode_reply(payload.Reply(0x1234, b"VMR")),
+             payload.encode_refusal(payload.Refusal(0x1234, 2, "no such thing")),
+             payload.encode_reply(payload.Reply(7858, bytes(4))), payload.heartbeat(), tio.Packet(64, b"\x00")]
+    assert driver.feed(b"".join(slip.frame(tio.pack(word)) for word in words), 0) == []
+
+
 @pytest.mark.parametrize("broken", [
     told(replace(STREAM, sample_bytes=12)) + rows(0),       # columns hold 16
     told(replace(STREAM, columns=0)),
@@ -282,6 +308,11 @@ def test_every_data_type_is_read_with_its_sign() -> None:
     slip.frame(tio.pack(tio.Packet(tio.STREAM_0 + 1, bytes(4 + 17)))),      # a sample and a byte
     slip.frame(tio.pack(tio.Packet(tio.METADATA, b"\x01\x00\x20"))),
     slip.frame(b"\x05\x00\x04\x00\x00"),
+    slip.frame(tio.pack(tio.Packet(tio.RPC_REPLY, b"\x01"))),
+    slip.frame(tio.pack(tio.Packet(tio.RPC_ERROR, b"\xaf\x1e\x02"))),
+    slip.frame(tio.pack(tio.Packet(tio.LOG, b"\x00\x00\x00\x00"))),
+    slip.frame(tio.pack(tio.Packet(tio.HEARTBEAT, b"\x01"))),
+    slip.frame(tio.pack(payload.encode_reply(payload.Reply(7855, b"\x01\xff\x09")))),
 ])
 def test_a_device_that_contradicts_itself_is_a_fault(broken: bytes) -> None:
     """Descriptions and packets that do not fit each other give no sample."""
