@@ -70,7 +70,8 @@ class TwinleafDriver:
     """One device, of either generation or printing text, at one route.
 
     Fault kinds, besides those of the framing: "bad packet", "gap", "went back", "rebooted", "undescribed",
-    "metadata refused", "device log", "other generation", "rate refused", "rate differs", "proxy status", "bad line".
+    "metadata refused", "device log", "other generation", "rate refused", "rate differs", "proxy status", "no stream",
+    "bad line".
     The first sample after a boot or a change of segment carries a flag.
     """
 
@@ -153,9 +154,17 @@ class TwinleafDriver:
         try:
             packet = tio.unpack(raw)
             self._may_print = False
-            return self._take(packet, raw, now) if packet.route == self._route else []
+            return self._take(packet, raw, now) if packet.route == self._route else self._elsewhere(packet, now)
         except tio.Malformed as wrong:
             return [Fault("bad packet", str(wrong), now)]
+
+    def _elsewhere(self, packet: tio.Packet, now: Nanoseconds) -> list[Event]:
+        """Pass over what another device says, unless the one at this route is a hub with nothing to measure."""
+        if packet.kind < tio.STREAM_0 or self._second.streams != 0:
+            return []
+        route = "".join(f"/{branch}" for branch in reversed(packet.route))
+        words = f'the device at this route has no stream; a sensor speaks at "{route}": set settings.route'
+        return self._once(Fault("no stream", words, now))
 
     def _take(self, packet: tio.Packet, raw: bytes, now: Nanoseconds) -> list[Event]:
         kind, payload = packet.kind, packet.payload

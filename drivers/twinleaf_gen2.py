@@ -62,6 +62,11 @@ class SecondGeneration:
         self._rebooted |= set(self._positions)
         self._positions.clear()
 
+    @property
+    def streams(self) -> int | None:
+        """How many streams the device says it has, None while it has not said."""
+        return self._told.device.streams if self._told.device else None
+
     def calls(self, now: Nanoseconds) -> list[Request]:
         """Return the call for what is still unknown, where it is due."""
         if now < self._metadata_due:

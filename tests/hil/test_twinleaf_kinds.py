@@ -199,6 +199,14 @@ def test_the_driver_reads_the_sensor_at_its_route(route: str, serial: str, packe
     assert (len(got) > 350, consecutive(got)) == (True, True)
 
 
+def test_a_hub_that_is_taken_for_a_sensor_is_said_with_a_route_that_has_one() -> None:
+    """A technician who forgot the route learns it; once."""
+    (fault,) = talk(scene("hub"), 3)
+    assert isinstance(fault, Fault)
+    assert fault.kind == "no stream"
+    assert '"/0/2": set settings.route' in fault.detail
+
+
 def test_a_device_in_text_mode_is_put_into_binary_mode_by_the_first_heartbeat() -> None:
     """What it printed before is passed over."""
     events = talk(scene("text"), 4)
