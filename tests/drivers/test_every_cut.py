@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from drivers.sample import Sample
 from tests.drivers import walk
-from tests.drivers.walk import Case
+
+if TYPE_CHECKING:
+    from drivers.capture import Chunk
+    from tests.drivers.walk import Case
 
 CASES = walk.cases("stream")
 
@@ -24,9 +29,10 @@ def told(case: Case, cut: walk.Cut, bytes_max: int | None = None) -> list[object
             (event.kind, event.detail) for event in events]  # type: ignore[union-attr]  # a fault
 
 
-def beginning(case: Case, bytes_max: int | None) -> list[walk.Chunk]:
+def beginning(case: Case, bytes_max: int | None) -> list[Chunk]:
     """Return the chunks with the first bytes of the device; all of them where there is no limit."""
-    kept, total = [], 0
+    kept: list[Chunk] = []
+    total = 0
     for chunk in case.capture.chunks:
         total += len(chunk.data) if chunk.from_device else 0
         if bytes_max is not None and total > bytes_max and kept:
@@ -72,5 +78,6 @@ def test_chunks_that_come_together_give_the_same_samples(name: str) -> None:
     """An adapter may hold bytes back and deliver all of them at once."""
     case = CASES[name]
     whole = b"".join(chunk.data for chunk in case.capture.chunks if chunk.from_device)
-    together = walk.play(case, [walk.Chunk(0, from_device=True, data=whole)], walk.uncut)
+    first = case.capture.chunks[0]
+    together = walk.play(case, [replace(first, from_device=True, data=whole)], walk.uncut)
     assert walk.counted(together) == walk.counted(walk.play(case, case.capture.chunks, walk.uncut))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -17,14 +18,18 @@ from drivers.sample import Fault
 from drivers.table import DRIVERS
 from hil.table import EMULATED
 from tests.drivers import walk
-from tests.drivers.walk import Case
+
+if TYPE_CHECKING:
+    from drivers.driver import RegisterDriver
+    from drivers.sample import Event
+    from tests.drivers.walk import Case
 
 ROOT = Path(__file__).parents[2]
 ROWS = list(DRIVERS.values())
 NAMES = list(DRIVERS)
 LABELS = ("Quantity", "Range", "Line", "Source")
 CASES = walk.cases("stream") | walk.cases("registers")
-EXAMPLES = re.compile(r"golden|captures|shipped", re.IGNORECASE)
+EXAMPLES = re.compile(r"golden|fromhex", re.IGNORECASE)
 
 # Loaded by numpy and the like before a driver is: not the driver's doing.
 FORBIDDEN = ("asyncio", "socket", "serial", "pymodbus", "select", "selectors", "ssl", "subprocess", "sqlite3", "pty",
@@ -131,15 +136,15 @@ def test_every_capture_belongs_to_a_driver() -> None:
     assert {file.name.removesuffix(".capture") for file in shipped_captures()} == set(CASES)
 
 
-def events_of(case: Case) -> list[object]:
+def events_of(case: Case) -> list[Event]:
     """Return what the driver makes of the whole capture."""
     return [*play(case, case.capture)]
 
 
-def play(case: Case, capture: Capture) -> list[object]:
+def play(case: Case, capture: Capture) -> list[Event]:
     """Return what the driver makes of a capture, whichever kind it is."""
     if case.row.kind == "registers":
-        return [*walk.converse(case.driver(), capture.chunks)]  # type: ignore[arg-type]  # its kind says so
+        return [*walk.converse(cast("RegisterDriver", case.driver()), capture.chunks)]
     return [*walk.play(case, capture.chunks, walk.uncut)]
 
 
@@ -160,6 +165,6 @@ def test_damage_is_told(name: str) -> None:
     assert told, f"no damage to it was told; the whole capture tells {clean}"
 
 
-def faults_of(events: list[object]) -> Counter[tuple[str, str]]:
+def faults_of(events: list[Event]) -> Counter[tuple[str, str]]:
     """Return how often each fault came."""
     return Counter((event.kind, event.detail) for event in events if isinstance(event, Fault))

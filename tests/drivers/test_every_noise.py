@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from drivers.driver import RegisterDriver, StreamDriver
+    from drivers.sample import Event
 
 STREAMS = walk.cases("stream")
 REGISTERS = [name for name, row in DRIVERS.items() if row.kind == "registers" and not row.needs_map]
@@ -39,11 +40,6 @@ def noise(rng: random.Random, size: int) -> Iterator[bytes]:
         size -= length
         letters = rng.choice((None, None, b"\xc0\xdb\xdc\xdd\x00\x01", b"$!#*>,;:+-.0123456789ABCDEF\r\n \x00"))
         yield rng.randbytes(length) if letters is None else bytes(rng.choices(letters, k=length))
-
-
-def options_of(name: str) -> walk.Case | None:
-    """Return the first capture of a driver, which says how it is made."""
-    return next((case for case in STREAMS.values() if case.row.name == name), None)
 
 
 @pytest.mark.parametrize("packets", [False, True], ids=["serial", "tcp"])
@@ -98,7 +94,7 @@ def test_any_answer_of_a_register_device_is_borne(name: str) -> None:
     assert held[-1] - held[0] <= GROWTH_BYTES_MAX, held
 
 
-def answer(driver: RegisterDriver, wanted: int, rng: random.Random, now: int) -> list[walk.Event]:
+def answer(driver: RegisterDriver, wanted: int, rng: random.Random, now: int) -> list[Event]:
     """Answer a request in one of the ways that a broken device could."""
     how = rng.randrange(10)
     if how == 0:
