@@ -38,6 +38,7 @@ MODELS: dict[str, tuple[type, ...]] = {
     "eurotherm-3200": (ScaleOffset,),
     "nqr-head": (NqrHead,),
     "geometrics": (ScaleOffset,),
+    "qzfm": (ScaleOffset,),
 }
 DAYS_LEFT_MIN = 30
 FREE_BYTES_MIN = 2_000_000_000  # a day of ten readings a second, of 2 kB each with their raw data
