@@ -11,6 +11,7 @@ import logging
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from drivers.nqr_head import NqrHead
@@ -55,14 +56,16 @@ class Core:
         self.systemd = Systemd()
         self.progress = Progress()
         self.stopping = asyncio.Event()
-        self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress)
+        self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress, assembly.maps)
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
         believe = not assembly.loaded.config.clock.require_synchronised
-        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
+        self.pipeline = Pipeline(
+            assembly.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe
+        )
         table = assembly.loaded.config.scan
         heads = {name: one for name, one in self.acquisition.drivers.items() if isinstance(one, NqrHead)}
         trigger = LaneTrigger(table.present, table.wanted, table.barred) if table.trigger == "plc" else None
-        self.scans = Scans(heads, assembly.lanes, table, assembly.drafter, self.submit, trigger)
+        self.scans = Scans(heads, assembly.lanes, table, assembly.drafter, self.submit, assembly.now, trigger)
         self.stalled: list[str] = []
         self.disk_scarce = False
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
@@ -121,8 +124,10 @@ class Core:
             LOG.warning("not all that was measured could be journaled within %.0f s", DRAIN_S_MAX)
 
     def deliver(self, name: str, event: Event) -> None:
-        """Put what a driver said into its instrument's lane; the lane's PLC may order a scan with it."""
+        """Put what a driver said into its instrument's lane; a clock vouches for ours, a PLC may order a scan."""
         deliver(self.assembly.lanes[name], event)
+        if name == self.assembly.loaded.config.clock.reference:
+            self.assembly.clock_watch.take(event, clock.now())
         self.scans.look(name, event)
 
     async def watch(self) -> None:
@@ -137,6 +142,7 @@ class Core:
                 raise self.assembly.writer.failure
             self.look_at_parts(now)
             self.look_at_disk()
+            self.look_at_clock()
             stalled = self.progress.stalled(now)
             if not stalled:
                 self.systemd.say("WATCHDOG=1", f"STATUS={self.desk.line()}")
@@ -151,6 +157,14 @@ class Core:
             if lane.deciding_since is None:
                 self.progress.step(f"lane {lane.name}", now)
             self.tell_loss(lane, now)
+
+    def look_at_clock(self) -> None:
+        """Journal it when the wall clock is believed more, or less, than before."""
+        fault = self.assembly.clock_watch.changed(self.assembly.now())
+        if fault is not None:
+            LOG.warning("%s: %s", fault.kind, fault.detail)
+            with suppress(JournalBehind):  # every record says the state too
+                self.assembly.complain("clock", fault.kind, fault.detail)
 
     def look_at_disk(self) -> None:
         """Journal it when the disk runs out of room, and when there is room again: a full one ends the core."""
@@ -172,7 +186,7 @@ class Core:
         if fault is None:
             return
         try:
-            self.submit(self.assembly.drafter.instrument_fault(clock.now(), lane.name, fault), None)
+            self.submit(self.assembly.drafter.instrument_fault(self.assembly.now(), lane.name, fault), None)
         except JournalBehind:
             return
         lane.dropped, lane.last_fault, lane.faults = 0, fault, lane.faults + 1
@@ -180,7 +194,7 @@ class Core:
     def answer(self, ask: control.Ask, who: str) -> control.Answer:
         """Answer one request of the control socket."""
         if ask.what == "status":
-            return control.Answer(status=self.desk.status(clock.now(), self.stalled))
+            return control.Answer(status=self.desk.status(self.assembly.now(), self.stalled))
         return self.scans.answer(ask, who)
 
 

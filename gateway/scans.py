@@ -20,11 +20,12 @@ from gateway.lane_trigger import LaneTrigger, Order
 from gateway.progress import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from drivers.nqr_head import NqrHead
     from drivers.sample import Event
     from gateway.claims import Claims
+    from gateway.clock import Now
     from gateway.config_tables import ScanTable
     from gateway.control import Ask
     from gateway.drafts import Drafter
@@ -54,6 +55,7 @@ class Scans:
     table: ScanTable
     drafter: Drafter
     submit: Submit
+    now: Callable[[], Now]
     trigger: LaneTrigger | None
 
     def begin(self, name: str, source: str, claims: Claims) -> int:
@@ -64,7 +66,7 @@ class Scans:
         dwell_s = self.table.dwell_s
         scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
         try:
-            receipt = self.submit(self.drafter.context(clock.now(), source, scan_id, claims), None)
+            receipt = self.submit(self.drafter.context(self.now(), source, scan_id, claims), None)
         except JournalBehind:
             self.heads[name].abort()
             raise
@@ -74,7 +76,7 @@ class Scans:
     def stop(self, name: str, source: str) -> None:
         """Give up the running scan of one head and journal who wanted it. It stops, JournalBehind raised or not."""
         self.heads[name].abort()
-        self.submit(self.drafter.component_fault(clock.now(), name, "scan stopped", f"ordered by {source}"), None)
+        self.submit(self.drafter.component_fault(self.now(), name, "scan stopped", f"ordered by {source}"), None)
 
     async def repeat(self, name: str) -> None:
         """Scan again and again: the next begins when the last one's data are in, or its fault."""

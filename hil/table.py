@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
-from hil.instruments import geometrics, qzfm
+from hil.instruments import csac, geometrics, lane_plc, nqrduck, qzfm
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -58,7 +58,10 @@ EMULATED = {
             ("belt", *(one.name for one in SCENARIOS)),
             make_registers=head,
         ),
+        csac.ROW,
         geometrics.ROW,
         qzfm.ROW,
+        lane_plc.ROW,
+        nqrduck.ROW,
     )
 }
