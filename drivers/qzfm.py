@@ -38,7 +38,7 @@ IDENTITY = Identity("QuSpin", "QZFM", "", "")   # the line tells neither serial 
 
 RATE_HZ = 200.0
 GAP_NS = NS // 4            # 50 samples; a busy host reads late by less
-STATUS_NS = NS              # 7.5 blocks come in a second; one record is enough
+STATUS_BLOCKS = 8           # 7.5 come in a second; one record a second is enough
 ALARMING = re.compile(r"error|fail|fault|overload|saturat", re.IGNORECASE)
 SATURATED = "saturated"
 
@@ -131,8 +131,8 @@ class Qzfm:
         flags = (*self._start.doing(), *self._panel.flags())
         before = self._start.step
         events: list[Event] = [*self._start.block(self._panel, now)]
-        if self._status_at is None or now - self._status_at >= STATUS_NS or self._start.step != before:
-            self._status_at = now
+        self._status_at = now
+        if self._panel.blocks % STATUS_BLOCKS == 1 or self._start.step != before:
             events.append(Sample(
                 IDENTITY, "status", CHANNELS, self._panel.row(), None, self._statuses, now, whole, flags))
             self._statuses += 1

@@ -35,20 +35,20 @@ UNSEEN, SUSPECT = "no calibration seen", "calibration suspect"
 FACTOR_MAX = 1.5
 FACTOR = re.compile(r":\s*(\d{1,3}(?:\.\d{1,4})?)")
 
-BLOCK_LINES_MAX = 32        # a block has ten lines; what goes on without repeating itself is none
-
 
 @dataclass(slots=True)
 class Panel:
     """What is known since the line was opened. `blocks` counts whole status blocks.
 
-    Nobody documents the order within a block: one is whole when a line of it comes again.
+    Nobody documents the order within a block: one is whole when the line that began the first one comes again, or
+    any other, for a line may be lost.
     """
 
     lamps: dict[int, bool] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     factors: tuple[float, ...] | None = None    # calibration of x, y, z, as last told
     blocks: int = 0
+    _first: str = ""
     _seen: set[str] = field(default_factory=set)
     _raw: bytes = b""
 
@@ -56,10 +56,12 @@ class Panel:
         """Take one line; return the bytes of the block that it shows to be whole, else none."""
         name = f"|{line.number}" if isinstance(line, lines.Lamp) else f"~{line.key}"
         whole = b""
-        if name in self._seen or len(self._seen) >= BLOCK_LINES_MAX:
+        self._first = self._first or name
+        if self._seen and (name == self._first or name in self._seen):
             whole = self._raw
             self.blocks += 1
-            self.half()
+            self._seen.clear()
+            self._raw = b""
         self._seen.add(name)
         self._raw += line.raw
         if isinstance(line, lines.Lamp):
@@ -72,6 +74,7 @@ class Panel:
 
     def half(self) -> None:
         """Forget the half block before other lines came."""
+        self._first = ""
         self._seen.clear()
         self._raw = b""
 

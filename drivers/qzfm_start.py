@@ -79,8 +79,6 @@ class Start:
             return said
         if self._begun is None:
             self._begun = self._said = now
-            self._blocks = panel.blocks
-            self._coils.clear()
             first: dict[Step, bytes] = {
                 "status": PRINT_OFF, "start": AUTO_START, "zero": self._zero, "calibrate": CALIBRATE}
             return first.get(self.step, self._print)
@@ -142,5 +140,7 @@ class Start:
     def _next(self, panel: Panel) -> None:
         self.step = self._ahead.popleft()
         self._begun = None
+        self._blocks = panel.blocks
+        self._coils.clear()
         if self.step == "calibrate":
             panel.factors = None
