@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
 from hil.instruments import csac, geometrics, lane_plc, nqrduck, twinleaf_scenes
+from hil.instruments import csac, geometrics, lane_plc, nqrduck, qzfm
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.scene.head import Belt
@@ -38,6 +39,7 @@ EMULATED = {
         ),
         csac.ROW,
         geometrics.ROW,
+        qzfm.ROW,
         lane_plc.ROW,
         nqrduck.ROW,
     )
