@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
 from hil.instruments import csac, geometrics, lane_plc, nqrduck, qzfm, twinleaf_scenes
+from hil.instruments import bdbg, csac, geometrics, gmc, lane_plc, mecom, nqrduck
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.scene.head import Belt
@@ -37,6 +38,9 @@ EMULATED = {
             make_registers=head,
         ),
         csac.ROW,
+        mecom.ROW,
+        gmc.ROW,
+        bdbg.ROW,
         geometrics.ROW,
         qzfm.ROW,
         lane_plc.ROW,
