@@ -134,7 +134,7 @@ class _Bus:
             await self._stay_away()
 
     async def _open(self) -> Link:
-        self._link = Link(self._address, self._line)
+        self._link = Link(self._address, self._line, self._turn)
         await alive(asyncio.wait_for(self._link.open(), OPEN_S_MAX), self._turn)
         if self._trouble:
             self._say("port back", f"{self._address} is open again")
@@ -156,12 +156,11 @@ class _Bus:
 
     async def _exchange(self, link: Link, seat: _Seat, request: Request) -> None:
         """Carry one request; its driver is told either way, unless this task is cancelled."""
-        self._turn()
         if self._serial:
             await asyncio.sleep(self._gap_s)
             self._asked_at = self._now()
         try:
-            outcome = await alive(link.exchange(seat.number, request), self._turn)
+            outcome = await link.exchange(seat.number, request)
         except LINE_ERRORS as wrong:
             seat.take(seat.driver.refuse(f"connection lost: {wrong}", self._now()))
             raise

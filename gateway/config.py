@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drivers.address import PortTextRefused, parse_port
+from drivers.address import PortTextRefused
+from drivers.recording import FileAddress, parse_source
 from drivers.toml_words import explain
 from gateway.config_tables import Config, InstrumentTable
 
@@ -74,7 +75,7 @@ def parse(text: bytes, where: str) -> Config:
         raise ConfigRefused(f"{where}: {explain(str(error), table, Config)}") from error
     taken: dict[str, str] = {}
     for number, instrument in enumerate(config.instrument):
-        problem = objection(instrument, taken)
+        problem = objection(instrument, taken) or unrooted(instrument)
         if problem:
             raise ConfigRefused(f"{where}: instrument[{number}].{problem}")
     plc = config.scan.plc if config.scan.trigger == "plc" else None
@@ -88,7 +89,7 @@ def parse(text: bytes, where: str) -> Config:
 def objection(instrument: InstrumentTable, taken: dict[str, str]) -> str:
     """Say what no type can: a port that is none, a name or a place given twice."""
     try:
-        parse_port(instrument.port)
+        parse_source(instrument.port)
     except PortTextRefused as error:
         return str(error)
     place = f"unit {instrument.unit} on {instrument.port}"
@@ -97,4 +98,12 @@ def objection(instrument: InstrumentTable, taken: dict[str, str]) -> str:
     if place in taken:
         return f"port = {instrument.port!r}: {place} belongs to {taken[place]!r}; give each its own port or unit"
     taken[instrument.name] = taken[place] = instrument.name
+    return ""
+
+
+def unrooted(instrument: InstrumentTable) -> str:
+    """Say that a recording's path depends on where the gateway was started."""
+    source = parse_source(instrument.port)
+    if isinstance(source, FileAddress) and not source.path.startswith("/"):
+        return f"port = {instrument.port!r}: must be an absolute path in a configuration: file:/..."
     return ""

@@ -104,13 +104,15 @@ class InstrumentTable(Table, frozen=True):
 
     name: Annotated[Name, Meta(description="name of this instrument in every record")]
     driver: Annotated[Text, Meta(description="which driver: spingate hil --list shows them")]
-    port: Annotated[Text, Meta(description="/dev/serial/by-id/..., /dev/serial/by-path/... or tcp://HOST:PORT")]
+    port: Annotated[
+        Text, Meta(description="/dev/serial/by-id/..., tcp://HOST:PORT, or a recording: file:PATH[?loop&fast]")
+    ]
     unit: Annotated[int, Meta(ge=1, le=247, description="Modbus unit id")] = 1
     serial: Annotated[
         str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")
     ] = ""
     poll_ms: Annotated[
-        int, Meta(ge=5, le=3_600_000, description="time between two polls of a device that is asked")
+        int, Meta(ge=0, le=3_600_000, description="time between two polls of a device that is asked")
     ] = 1000
     block_ms: Annotated[int, Meta(ge=10, le=60_000, description="length of one reading of a stream")] = 1000
     certificate: Annotated[str, Meta(description="calibration certificate; empty: its readings are uncalibrated")] = ""

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from calibration.apply import calibrate, calibrate_scan
+from drivers.replay import REPLAYED
 from drivers.sample import Event, Fault, Sample, ScanCapture
+from gateway.detection.verdict import Outcome
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.writer import JournalBehind
 
@@ -114,7 +116,8 @@ class Pipeline:
         lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
-        told = lane.watch.take(reading, receipt) if lane.watch else None
+        live = REPLAYED not in reading.flags  # a recording of a trolley is no trolley
+        told = lane.watch.take(reading, receipt) if lane.watch and live else None
         if told:
             await self.alert(lane, told)
 
@@ -134,7 +137,7 @@ class Pipeline:
         lane.trust = scan.trust
         ordered = await order_of(lane, capture.scan_id)
         receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered), capture.raw)
-        verdict = await self.off_loop(self.judge, scan)
+        verdict = of_the_bay(await self.off_loop(self.judge, scan), scan)
         sources = (await asyncio.wrap_future(receipt), *ordered)
         lane.last_verdict, lane.deciding_since = verdict, None
         LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
@@ -185,6 +188,14 @@ async def order_of(lane: Lane, scan_id: int) -> tuple[int, ...]:
 def explained(trust: Trust, refusal: str) -> Trust:
     """Return the trust with why the configured certificate was refused, rather than that there is none."""
     return replace(trust, reason=refusal) if refusal else trust
+
+
+def of_the_bay(verdict: Verdict, scan: CalibratedScan) -> Verdict:
+    """Return the verdict; of a recording it is neither alarm nor clear, whatever was found, and says so first."""
+    if REPLAYED not in scan.flags:
+        return verdict
+    reasons = ("a replayed recording: nothing is known of what is in the bay", *verdict.reasons)
+    return replace(verdict, outcome=Outcome.NOT_INSPECTABLE, reasons=reasons)
 
 
 def named(sample: Sample, serial: str) -> Sample:
