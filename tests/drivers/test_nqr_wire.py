@@ -100,7 +100,7 @@ async def test_a_scan_comes_over_a_serial_line_as_slow_as_a_real_one(
         took_s = await until(lambda: heard.scans, 40.0)
     await server.stop()
     octets = sum(len(frame.request) + len(frame.answer or b"") for frame in server.frames)
-    print(f"one band of a scan over RTU at 115200 baud: {took_s:.1f} s, {octets} octets on the line")
+    print(f"one band of a scan over RTU at 115200 baud: {took_s:.1f} s, {octets} octets")  # noqa: T201  a figure to read with -s
     assert octets > 2 * 32_768
     assert took_s > octets / 11_520 * 0.98
     gains = emulated.channel_gains(3)

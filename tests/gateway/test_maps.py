@@ -74,8 +74,8 @@ def test_a_map_is_a_shipped_name_or_a_file_beside_the_configuration(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("before", "after", "words"), [
-    ('"lane-plc"', '"lane-pcl"', "instrument[0].map = 'lane-pcl': must be a file that ends in .toml, or one of: "
-                                 "eurotherm-3200, lane-plc"),
+    ('"lane-plc"', '"lane-pcl"',
+     "instrument[0].map = 'lane-pcl': must be a file that ends in .toml, or one of: eurotherm-3200, lane-plc"),
     ("maps/gauge", "maps/absent", "instrument[1].map = 'maps/absent.toml': "),
     ('map = "lane-plc"', "", "instrument[0].map = '': must name a register map"),
     ('driver = "modbus-map"\nmap = "maps', 'driver = "eurotherm-3200"\nmap = "maps',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,7 +62,7 @@ def test_each_scene_shows_what_its_name_says() -> None:
     assert set(seen("idle")) == {(False, False, True, True)}
     passing = seen("passing")
     assert {state[1] for state in passing if state[0]} == {True}
-    assert sum(after[0] and not before[0] for before, after in zip(passing, passing[1:], strict=False)) == 2
+    assert sum(after[0] and not before[0] for before, after in pairwise(passing)) == 2
     assert {state[3] for state in passing} == {True}
     stops = [state[3] for state in seen("e-stop")]
     assert stops.count(False) == 40
