@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import eurotherm, nqr_head, nqrduck, twinleaf
+from drivers import csac, eurotherm, nqr_head, nqrduck, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -14,5 +14,6 @@ DRIVERS = {
         eurotherm.INSTRUMENT,
         nqr_head.INSTRUMENT,
         nqrduck.INSTRUMENT,
+        csac.INSTRUMENT,
     )
 }

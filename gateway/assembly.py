@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gateway import __version__, clock, notify
 from gateway.acquisition import check_drivers
+from gateway.clock_watch import ClockWatch
 from gateway.drafts import Drafter
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
@@ -26,6 +27,7 @@ from gateway.places import Places, places
 from gateway.software import software_sha256
 
 if TYPE_CHECKING:
+    from gateway.clock import Now
     from gateway.config import Loaded
     from gateway.evidence.journal import Journal
     from gateway.evidence.keys import SigningKey
@@ -48,6 +50,11 @@ class Assembly:
     drafter: Drafter
     judgement: Judgement
     lanes: dict[str, Lane]
+    clock_watch: ClockWatch
+
+    def now(self) -> Now:
+        """Look at the clocks, with what is believed of them."""
+        return self.clock_watch.judge(clock.now())
 
     def announce(self, lanes: list[Calibrated], model: ModelBody) -> None:
         """Journal the start, the configuration, the keys of a new journal, every certificate and the model."""
@@ -71,11 +78,11 @@ class Assembly:
 
         One after the other: 64 certificates are more than the shortest queue holds.
         """
-        self.writer.submit(self.drafter.draft(clock.now(), body, **used)).result()
+        self.writer.submit(self.drafter.draft(self.now(), body, **used)).result()
 
     def complain(self, component: str, kind: str, detail: str) -> None:
         """Journal a fault of a part of the gateway itself. Raises JournalBehind."""
-        self.writer.submit(self.drafter.component_fault(clock.now(), component, kind, detail))
+        self.writer.submit(self.drafter.component_fault(self.now(), component, kind, detail))
 
     def close(self) -> None:
         """Write what waits, sign the last tree head, let go of the journal."""
@@ -111,7 +118,9 @@ def assemble(loaded: Loaded) -> Assembly:
     lanes = [open_lane(loaded, instrument) for instrument in loaded.config.instrument]
     judgement, model = take_up_model(loaded)
     by_name = {one.lane.name: one.lane for one in lanes}
-    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name)
+    table = loaded.config.clock
+    watch = ClockWatch(table.drift_ppm_max, table.holdover_s_max)
+    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name, watch)
     assembly.announce(lanes, model)
     return assembly
 

@@ -78,6 +78,11 @@ def parse(text: bytes, where: str) -> Config:
         problem = objection(instrument, taken) or unrooted(instrument)
         if problem:
             raise ConfigRefused(f"{where}: instrument[{number}].{problem}")
+    plc = config.scan.plc if config.scan.trigger == "plc" else None
+    for key, name in (("clock.reference", config.clock.reference or None), ("scan.plc", plc)):
+        if name is not None and name not in taken:
+            names = ", ".join(one.name for one in config.instrument) or "none is configured"
+            raise ConfigRefused(f"{where}: {key} = {name!r}: must name an instrument: {names}")
     return config
 
 

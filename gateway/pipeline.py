@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from calibration.apply import calibrate, calibrate_scan
 from drivers.replay import REPLAYED
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
+Receipt: TypeAlias = "Future[int]"  # resolves to a record's sequence number once it is on disk
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
@@ -68,6 +69,7 @@ class Lane:
     faults: int = 0
     last_reading: Reading | None = None
     trust: Trust | None = None  # of what the certificate is for
+    context: tuple[int, Receipt] | None = None  # the scan that was ordered last, and the record of its order
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
 
@@ -133,16 +135,17 @@ class Pipeline:
         scan = replace(calibrated, trust=explained(calibrated.trust, lane.refusal))
         lane.readings += 1
         lane.trust = scan.trust
-        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan), capture.raw)
+        ordered = await order_of(lane, capture.scan_id)
+        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered), capture.raw)
         verdict = of_the_bay(await self.off_loop(self.judge, scan), scan)
-        source = await asyncio.wrap_future(receipt)
+        sources = (await asyncio.wrap_future(receipt), *ordered)
         lane.last_verdict, lane.deciding_since = verdict, None
         LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
-        await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, source))
+        await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
 
     def trusts(self, now: Now) -> bool:
         """Tell whether the wall clock is good enough to judge a certificate's validity by."""
-        return self.believe_clock or now.state == "synchronised"
+        return self.believe_clock or now.state in {"synchronised", "holdover"}
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
@@ -173,6 +176,13 @@ class Pipeline:
                 now = self.clock()
                 fault = Fault("not recordable", f"what it said does not fit a record: {refused}", now.monotonic_ns)
                 return self.submit(self.drafter.instrument_fault(now, lane.name, fault), None)
+
+
+async def order_of(lane: Lane, scan_id: int) -> tuple[int, ...]:
+    """Return the sequence of the record that ordered a scan; nothing where this run did not order it."""
+    if lane.context is None or lane.context[0] != scan_id:
+        return ()
+    return (await asyncio.wrap_future(lane.context[1]),)
 
 
 def explained(trust: Trust, refusal: str) -> Trust:

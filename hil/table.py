@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
-from hil.instruments import nqrduck
+from hil.instruments import csac, nqrduck
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -59,5 +59,6 @@ EMULATED = {
             make_registers=head,
         ),
         nqrduck.ROW,
+        csac.ROW,
     )
 }
