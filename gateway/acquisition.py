@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from drivers.address import TcpAddress
@@ -19,13 +20,14 @@ from drivers.table import DRIVERS
 from gateway import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from drivers.driver import Instrument
     from drivers.sample import Event
     from gateway.config_tables import InstrumentTable
     from gateway.progress import Progress
 
+NO_MAPS: Mapping[str, str] = MappingProxyType({})
 PORT_SILENT_S_MAX = 10.0  # a port task turns at least twice a second, whatever its device does
 
 
@@ -37,8 +39,10 @@ class PortShared(ValueError):
     """The configuration puts two instruments on one port that cannot share it."""
 
 
-def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
+def check_drivers(instruments: Sequence[InstrumentTable], maps: Mapping[str, str] = NO_MAPS) -> None:
     """Refuse what only the table of drivers can tell. Raises NoSuchDriver, SettingRefused, PortShared.
+
+    `maps` are the texts of the register maps, by how the configuration names them (gateway/maps.py).
 
     It stands here and not in config.py because the publisher reads the configuration too, without any driver.
     """
@@ -53,8 +57,10 @@ def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
         if unknown:
             rule = f"{row.name} has no such setting; it has: {', '.join(sorted(row.settings)) or 'none'}"
             raise SettingRefused(f"{key}.settings.{unknown[0]}: {rule}")
+        if instrument.map and not row.needs_map:
+            raise SettingRefused(f"{key}.map = {instrument.map!r}: {row.name} reads no register map")
         try:
-            row.make(options_of(instrument))
+            row.make(options_of(instrument, maps))
         except SettingRefused as refused:
             raise SettingRefused(f"{key}.{refused}") from refused
         first = first_on.setdefault(instrument.port, row)
@@ -64,11 +70,15 @@ def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
             raise PortShared(f"{key}.port = {instrument.port!r}: {rule}")
 
 
-def options_of(instrument: InstrumentTable) -> DriverOptions:
+def options_of(instrument: InstrumentTable, maps: Mapping[str, str] = NO_MAPS) -> DriverOptions:
     """Return what the configuration tells an instrument's driver."""
     address = parse_source(instrument.port)
     options = DriverOptions(
-        poll_s=instrument.poll_ms / 1000, packets=isinstance(address, TcpAddress), settings=instrument.settings)
+        poll_s=instrument.poll_ms / 1000,
+        packets=isinstance(address, TcpAddress),
+        settings=instrument.settings,
+        map_text=maps.get(instrument.map, ""),
+    )
     return recorded_options(address, options) if isinstance(address, FileAddress) else options
 
 
@@ -94,13 +104,15 @@ def share(first: Instrument, second: Instrument) -> bool:
 class Acquisition:
     """The drivers of the configured instruments, and the tasks that run them."""
 
-    def __init__(self, instruments: Sequence[InstrumentTable], progress: Progress) -> None:
+    def __init__(
+        self, instruments: Sequence[InstrumentTable], progress: Progress, maps: Mapping[str, str] = NO_MAPS
+    ) -> None:
         """Make a driver for each instrument; `progress` hears of every turn of every port."""
         self._progress = progress
         self._ports: dict[str, list[InstrumentTable]] = {}
         self.drivers: dict[str, StreamDriver | RegisterDriver] = {}
         for instrument in instruments:
-            self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options_of(instrument))
+            self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options_of(instrument, maps))
             self._ports.setdefault(instrument.port, []).append(instrument)
 
     async def run(self, deliver: Callable[[str, Event], None]) -> None:

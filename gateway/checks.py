@@ -33,12 +33,8 @@ if TYPE_CHECKING:
 
 CONNECT_S_MAX = 3.0
 TRIAL_BYTES = 65_536  # about what one commit adds
-# What a certificate of each driver's instruments may correct; the rest shows when the device is read.
-MODELS: dict[str, tuple[type, ...]] = {
-    "twinleaf": (VectorMagnetometer, ScaleOffset),
-    "eurotherm-3200": (ScaleOffset,),
-    "nqr-head": (NqrHead,),
-}
+# What a certificate of a driver's instruments may correct, where that is not scale and offset of each channel.
+MODELS: dict[str, tuple[type, ...]] = {"twinleaf": (VectorMagnetometer, ScaleOffset), "nqr-head": (NqrHead,)}
 DAYS_LEFT_MIN = 30
 FREE_BYTES_MIN = 2_000_000_000  # a day of ten readings a second, of 2 kB each with their raw data
 SECONDS_PER_DAY = 86_400
@@ -147,7 +143,7 @@ def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:
         statement = read_certificate(loaded.resolve(instrument.certificate)).statement
     except (CertificateRefused, OSError) as error:
         return Finding("FAIL", subject, str(error), "mend the file, or calibrate again")
-    if not isinstance(statement.model, MODELS[instrument.driver]):
+    if not isinstance(statement.model, MODELS.get(instrument.driver, (ScaleOffset,))):
         kind = type(statement.model).__name__
         return Finding("FAIL", subject, f"{statement.id}: a {kind} certificate is not for a {instrument.driver}",
                        "name the certificate of this instrument")

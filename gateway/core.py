@@ -57,7 +57,7 @@ class Core:
         self.systemd = Systemd()
         self.progress = Progress()
         self.stopping = asyncio.Event()
-        self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress)
+        self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress, assembly.maps)
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
         believe = not assembly.loaded.config.clock.require_synchronised
         self.pipeline = Pipeline(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
 from hil.instruments import csac, nqrduck
+from hil.instruments import csac, geometrics, lane_plc, nqrduck
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -58,6 +59,9 @@ EMULATED = {
             ("belt", *(one.name for one in SCENARIOS)),
             make_registers=head,
         ),
+        csac.ROW,
+        geometrics.ROW,
+        lane_plc.ROW,
         nqrduck.ROW,
         csac.ROW,
     )

@@ -16,6 +16,7 @@ from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from gateway.config_tables import InstrumentTable
 
@@ -31,6 +32,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
     parser.add_argument("--serial", default="", help="serial number, of a device that cannot tell its own")
+    parser.add_argument("--map", default="", metavar="NAME", help="register map: a shipped one or a file")
+    parser.add_argument("--poll-ms", type=whole_number(0, 3_600_000), default=1000, help="time between polls (1000)")
     parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -38,9 +41,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Listen and print."""
+    from pathlib import Path
+
     from gateway.acquisition import check_drivers
     from gateway.config import objection
     from gateway.config_tables import InstrumentTable
+    from gateway.maps import read_maps
 
     if not 0 < arguments.seconds <= SECONDS_MAX:
         raise ValueError(f"--seconds = {arguments.seconds:g}: must be above 0 and at most {SECONDS_MAX:g}")
@@ -50,23 +56,26 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.port,
         arguments.unit,
         serial=arguments.serial,
+        poll_ms=arguments.poll_ms,
         certificate=arguments.certificate,
+        map=arguments.map,
     )
-    check_drivers([table])
+    maps = read_maps([table], Path())
+    check_drivers([table], maps)
     problem = objection(table, {})
     if problem:
         raise ValueError(problem)
     printer = Printer(table, as_json=arguments.json)
-    asyncio.run(listen(table, printer, arguments.seconds))
+    asyncio.run(listen(table, maps, printer, arguments.seconds))
     return printer.finish()
 
 
-async def listen(table: InstrumentTable, printer: Printer, seconds: float) -> None:
+async def listen(table: InstrumentTable, maps: Mapping[str, str], printer: Printer, seconds: float) -> None:
     """Run the instrument's port for a while."""
     from gateway.acquisition import Acquisition
     from gateway.progress import Progress
 
-    acquisition = Acquisition([table], Progress())
+    acquisition = Acquisition([table], Progress(), maps)
     ports = asyncio.create_task(acquisition.run(lambda _name, event: printer.take(event)))
     ended = asyncio.create_task(printer.ended.wait())
     done, _ = await asyncio.wait([ports, ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
