@@ -5,7 +5,6 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import csac, eurotherm, nqr_head, nqrduck, twinleaf
 from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, twinleaf
 
 DRIVERS = {
@@ -18,6 +17,5 @@ DRIVERS = {
         geometrics.INSTRUMENT,
         modbus_map.INSTRUMENT,
         nqrduck.INSTRUMENT,
-        csac.INSTRUMENT,
     )
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
-from hil.instruments import csac, nqrduck
 from hil.instruments import csac, geometrics, lane_plc, nqrduck
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
@@ -63,6 +62,5 @@ EMULATED = {
         geometrics.ROW,
         lane_plc.ROW,
         nqrduck.ROW,
-        csac.ROW,
     )
 }
