@@ -5,7 +5,6 @@ Edge: the only file that imports pymodbus. It decides what counts as an answer, 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,8 +13,10 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusIOException
 from pymodbus.framer import FramerType
 
-from drivers.address import PortAddress, SerialAddress
+from drivers.address import PortAddress, TcpAddress, is_serial
 from drivers.driver import ReadRegisters, Request, WriteRegisters
+from drivers.line import HungUp
+from drivers.modbus_line import LineTransport, serial_transport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -69,14 +70,14 @@ class LineLost(OSError):
 
 def answer_seconds(address: PortAddress, line: LineSettings) -> float:
     """Return how long to wait for a whole answer."""
-    if isinstance(address, SerialAddress):
+    if is_serial(address):
         return ANSWER_S_MAX + LONGEST_EXCHANGE_BITS / line.baud
     return TCP_ANSWER_S_MAX
 
 
 def gap_seconds(address: PortAddress, line: LineSettings) -> float:
     """Return the silence to keep before a request."""
-    if isinstance(address, SerialAddress):
+    if is_serial(address):
         return max(GAP_S_MIN, GAP_CHARACTERS * 11 / line.baud)
     return 0.0
 
@@ -97,11 +98,13 @@ class Link:
 
         A retry on RTU takes a late first answer for the second one's (measured, see docs of the port).
         """
-        if isinstance(address, SerialAddress):
-            return AsyncModbusSerialClient(
-                address.path, framer=FramerType.RTU, baudrate=line.baud, bytesize=line.bits, parity=line.parity,
-                stopbits=line.stop_bits, reconnect_delay=0, timeout=self._answer_s, retries=0,
+        if not isinstance(address, TcpAddress):
+            client = AsyncModbusSerialClient(
+                str(address), framer=FramerType.RTU, reconnect_delay=0, timeout=self._answer_s, retries=0,
                 trace_packet=self._trace_packet, trace_connect=self._trace_connect)
+            # Its own serial transport knows neither RS-485 nor serial servers, nor where a link leads by now.
+            client.ctx.call_create = lambda: serial_transport(address, line, client.ctx)
+            return client
         return AsyncModbusTcpClient(
             address.host, port=address.port, reconnect_delay=0, timeout=self._answer_s, retries=0,
             trace_packet=self._trace_packet, trace_connect=self._trace_connect)
@@ -111,7 +114,15 @@ class Link:
         # The client's own connect() answers False and keeps the reason to itself.
         manager = self._client.ctx
         manager.transport, _ = await manager.call_create()
-        await asyncio.sleep(0)  # the serial transport watches its descriptor from the next turn of the loop
+
+    def follow(self) -> None:
+        """Raise `LineLost` where a serial line's path leads to another device by now."""
+        transport = self._client.ctx.transport
+        if isinstance(transport, LineTransport):
+            try:
+                transport.follow()
+            except HungUp as elsewhere:
+                raise LineLost(str(elsewhere)) from elsewhere
 
     def close(self) -> None:
         """Close the line; what was not sent is lost."""

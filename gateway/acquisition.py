@@ -14,11 +14,12 @@ from drivers.modbus_port import run_registers
 from drivers.port import run_stream
 from drivers.table import DRIVERS
 from gateway import clock
+from gateway.serial_line import LineSettingRefused, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from drivers.driver import Instrument
+    from drivers.driver import Instrument, LineSettings
     from drivers.sample import Event
     from gateway.config_tables import InstrumentTable
     from gateway.progress import Progress
@@ -35,11 +36,12 @@ class PortShared(ValueError):
 
 
 def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
-    """Refuse what only the table of drivers can tell. Raises NoSuchDriver, SettingRefused, PortShared.
+    """Refuse what only the table of drivers can tell.
 
+    Raises NoSuchDriver, SettingRefused, LineSettingRefused, PortShared.
     It stands here and not in config.py because the publisher reads the configuration too, without any driver.
     """
-    first_on: dict[str, Instrument] = {}
+    first_on: dict[str, tuple[Instrument, LineSettings]] = {}
     for number, instrument in enumerate(instruments):
         key = f"instrument[{number}]"
         if instrument.driver not in DRIVERS:
@@ -52,11 +54,13 @@ def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
             raise SettingRefused(f"{key}.settings.{unknown[0]}: {rule}")
         try:
             row.make(options_of(instrument))
-        except SettingRefused as refused:
-            raise SettingRefused(f"{key}.{refused}") from refused
-        first = first_on.setdefault(instrument.port, row)
-        if instrument.port in [one.port for one in instruments[:number]] and not share(first, row):
-            rule = f"{first.name} is on it: only Modbus devices with the same line settings share a port"
+            mine = row, line_of(instrument, row)
+        except (SettingRefused, LineSettingRefused) as refused:
+            raise type(refused)(f"{key}.{refused}") from refused
+        first = first_on.setdefault(instrument.port, mine)
+        if instrument.port in [one.port for one in instruments[:number]] and not share(first, mine):
+            there = f"{first[0].name} is on it, at {first[1]}"
+            rule = f"{there}: only Modbus devices with the same line settings share a port"
             raise PortShared(f"{key}.port = {instrument.port!r}: {rule}")
 
 
@@ -66,9 +70,9 @@ def options_of(instrument: InstrumentTable) -> DriverOptions:
     return DriverOptions(poll_s=instrument.poll_ms / 1000, packets=packets, settings=instrument.settings)
 
 
-def share(first: Instrument, second: Instrument) -> bool:
+def share(first: tuple[Instrument, LineSettings], second: tuple[Instrument, LineSettings]) -> bool:
     """Tell whether two instruments may be on one port: both on a Modbus bus, set alike."""
-    return first.kind == second.kind == "registers" and first.line == second.line
+    return first[0].kind == second[0].kind == "registers" and first[1] == second[1]
 
 
 class Acquisition:
@@ -104,13 +108,14 @@ class Acquisition:
             return lambda event: deliver(name, event)
 
         row = DRIVERS[instruments[0].driver]
+        line = line_of(instruments[0], row)
         if row.kind == "stream":
             stream = cast("StreamDriver", self.drivers[instruments[0].name])
             silent_s = row.silent_s_max if row.speaks else max(row.silent_s_max, 3 * instruments[0].poll_ms / 1000)
             deliver_one = deliver_as(instruments[0].name)
-            await run_stream(parse_port(port), row.line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
+            await run_stream(parse_port(port), line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
             return
         units = [
             (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments
         ]
-        await run_registers(parse_port(port), row.line, units, clock.monotonic_ns, beat)
+        await run_registers(parse_port(port), line, units, clock.monotonic_ns, beat)

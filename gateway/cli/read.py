@@ -25,20 +25,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `spingate read`."""
     parser = subparsers.add_parser("read", help="print what one instrument on one port says")
     parser.add_argument("instrument", help="which driver; spingate hil --list shows them")
-    parser.add_argument("--port", required=True, help="/dev/serial/by-id/... or tcp://HOST:PORT")
+    parser.add_argument("--port", required=True, help="/dev/serial/by-id/..., tcp://, socket:// or rfc2217://HOST:PORT")
     parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
     parser.add_argument("--serial", default="", help="serial number, of a device that cannot tell its own")
     parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
+    add_line(parser)
     add_json(parser)
     parser.set_defaults(run=run)
+
+
+def add_line(parser: argparse.ArgumentParser) -> None:
+    """Add the words that set a serial line otherwise than its instrument usually is."""
+    line = parser.add_argument_group("serial line, where it is not set as the driver's own page says")
+    line.add_argument("--baud", type=whole_number(50, 4_000_000), help="bit rate")
+    line.add_argument("--bits", type=int, choices=(7, 8), help="data bits")
+    line.add_argument("--parity", choices=("N", "E", "O"), help="none, even or odd")
+    line.add_argument("--stop-bits", type=int, choices=(1, 2), help="stop bits")
+    line.add_argument("--rs485", action="store_true", help="let the kernel switch the direction by RTS")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Listen and print."""
     from gateway.acquisition import check_drivers
     from gateway.config import objection
-    from gateway.config_tables import InstrumentTable
+    from gateway.config_tables import InstrumentTable, LineTable
 
     if not 0 < arguments.seconds <= SECONDS_MAX:
         raise ValueError(f"--seconds = {arguments.seconds:g}: must be above 0 and at most {SECONDS_MAX:g}")
@@ -49,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.unit,
         serial=arguments.serial,
         certificate=arguments.certificate,
+        line=LineTable(arguments.baud, arguments.bits, arguments.parity, arguments.stop_bits, arguments.rs485),
     )
     check_drivers([table])
     problem = objection(table, {})
