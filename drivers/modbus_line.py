@@ -42,10 +42,10 @@ class Client(Protocol):
 
 
 async def serial_transport(
-    address: PortAddress, settings: LineSettings, protocol: Client
+    address: PortAddress, settings: LineSettings, protocol: Client, opened: AnyLine | None = None
 ) -> tuple[LineTransport, Client]:
-    """Open a line and carry its bytes to and from `protocol`; raises one of LINE_ERRORS."""
-    transport = LineTransport(await open_port(address, settings), protocol)
+    """Open a line, or take one that is open, and carry its bytes to and from `protocol`; raises one of LINE_ERRORS."""
+    transport = LineTransport(opened or await open_port(address, settings), protocol)
     return transport, protocol
 
 

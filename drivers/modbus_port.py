@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from drivers.address import PortAddress, is_serial
 from drivers.backoff import reconnect_delay_s
 from drivers.bus_turns import Turns
+from drivers.driver import WantsQuiet
 from drivers.fold import FaultFold
 from drivers.life import BEAT_S, alive
 from drivers.line import LINE_ERRORS, refusal
@@ -104,14 +105,16 @@ class _Bus:
     def __init__(self, address: PortAddress, line: LineSettings, units: Sequence[Unit],
                  now: Callable[[], Nanoseconds], turn: Callable[[], None]) -> None:
         self._address = address
+        self._serial = is_serial(address)
         self._line = line
         self._seats = [_Seat(*unit) for unit in units]
         self._turns = Turns(self._seats)
         self._now = now
         self._beat = turn
-        self._serial = is_serial(address)
         self._answer_s = answer_seconds(address, line)
-        self._gap_s = gap_seconds(address, line)
+        # A device that is slow to leave the line may be disturbed by a request to its neighbour too.
+        wishes = [unit[1].quiet_s for unit in units if self._serial and isinstance(unit[1], WantsQuiet)]
+        self._gap_s = max([gap_seconds(address, line), *wishes])
         self._link: Link | None = None
         self._failures = 0              # losses and refusals of the line since an answer last came
         self._silences = 0              # requests without an answer in a row
@@ -131,7 +134,7 @@ class _Bus:
             await self._stay_away()
 
     async def _open(self) -> Link:
-        self._link = Link(self._address, self._line)
+        self._link = Link(self._address, self._line, self._turn)
         await alive(asyncio.wait_for(self._link.open(), OPEN_S_MAX), self._turn)
         if self._trouble:
             self._say("port back", f"{self._address} is open again")
@@ -154,12 +157,11 @@ class _Bus:
 
     async def _exchange(self, link: Link, seat: _Seat, request: Request) -> None:
         """Carry one request; its driver is told either way, unless this task is cancelled."""
-        self._turn()
         if self._serial:
             await asyncio.sleep(self._gap_s)
             self._asked_at = self._now()
         try:
-            outcome = await alive(link.exchange(seat.number, request), self._turn)
+            outcome = await link.exchange(seat.number, request)
         except LINE_ERRORS as wrong:
             seat.take(seat.driver.refuse(f"connection lost: {wrong}", self._now()))
             raise

@@ -7,6 +7,7 @@ Edge: the event loop's clock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from drivers.address import PortAddress, ServerAddress
@@ -30,11 +31,10 @@ async def open_port(address: PortAddress, settings: LineSettings) -> Line | Teln
     if not isinstance(address, ServerAddress) or address.protocol == "socket":
         return line
     telnet = TelnetLine(line, settings)
-    try:
+    with contextlib.ExitStack() as undo:    # also when cancelled: most servers have one connection to give
+        undo.callback(telnet.close)
         await telnet.negotiate()
-    except BaseException:       # a cancelled opening must not leave its connection behind: the server has only one
-        telnet.close()
-        raise
+        undo.pop_all()
     return telnet
 
 
@@ -57,17 +57,17 @@ class TelnetLine:
         loop = asyncio.get_running_loop()
         until = loop.time() + NEGOTIATE_S_MAX
         while not self._telnet.ready:
-            self._flush()
             if self._telnet.refused:
                 raise LineRefused(f"the serial server refuses: {self._telnet.refused}")
-            if not await self._line.readable(until - loop.time()):
-                raise LineRefused(f"no word of telnet (RFC 2217) that sets the line within {NEGOTIATE_S_MAX} s")
             try:
+                self._flush()
+                if not await self._line.readable(until - loop.time()):
+                    raise LineRefused(f"no word of telnet (RFC 2217) that sets the line within {NEGOTIATE_S_MAX} s")
                 chunk = self._line.read()
-            except HungUp as end:
+                seen = (seen + chunk)[-UNSENT_BYTES_MAX:]
+                self._take(chunk)
+            except (HungUp, ConnectionError) as end:
                 raise LineRefused(_turned_away(seen), "port busy") from end
-            seen = (seen + chunk)[-UNSENT_BYTES_MAX:]
-            self._take(chunk)
 
     async def readable(self, wait_s: float) -> bool:
         """Return whether bytes (or the end) wait to be read, at the latest after `wait_s`."""

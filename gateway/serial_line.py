@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.address import SerialAddress, TcpAddress, parse_port
+from drivers.address import SerialAddress, TcpAddress
 from drivers.driver import LineSettings, Rs485
+from drivers.recording import FileAddress, parse_source
 from gateway.config_tables import LineTable
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ class LineSettingRefused(ValueError):
 
 def line_of(instrument: InstrumentTable, row: Instrument) -> LineSettings:
     """Return the settings of an instrument's line. Raises LineSettingRefused, its text starting at the key."""
-    given, address = instrument.line, parse_port(instrument.port)
+    given, address = instrument.line, parse_source(instrument.port)
     if given == LineTable():
         return row.line
-    if isinstance(address, TcpAddress):
+    if isinstance(address, TcpAddress | FileAddress):
         raise LineSettingRefused(f"line: {address} is no serial line; a serial server is socket:// or rfc2217://")
     if not given.rs485 and _rs485(given) != Rs485():
         raise LineSettingRefused("line.rs485 = false: must be true where RTS levels or delays are set")

@@ -121,6 +121,8 @@ def _turns_away(listener: socket.socket, words: bytes) -> None:
     with contextlib.suppress(OSError):
         client, _ = listener.accept()
         client.sendall(words)
+        client.shutdown(socket.SHUT_WR)
+        client.recv(4096)   # what is unread when it closes would become a reset, and swallow its words
         client.close()
 
 
