@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibration.channels import calibrated_channels, why_unlike
+from calibration.channels import calibrated_channels, certified_channels, stated_u, why_unlike
 from calibration.correction import NqrHead
 from calibration.head_gain import NOMINAL_GAIN, calibrated_band, gain_at, why_not_a_head
 from calibration.reading import CalibratedScan, Reading, Trust
@@ -22,26 +22,28 @@ if TYPE_CHECKING:
     from drivers.sample import Sample, ScanCapture
 
 ZERO_CELSIUS_K = 273.15
+STATED = "uncertainty as stated, not certified"  # by the register map of the instrument
 
 
 def calibrate(sample: Sample, certificate: Certificate | None, wall_s: float, clock_trusted: bool) -> Reading:  # noqa: FBT001  the pipeline's contract
     """Return the reading of a sample: calibrated where the certificate holds, else as delivered and why.
 
-    Channels the certificate does not name stay in the device's unit with an unknown uncertainty (NaN).
+    Channels that no certificate is applied to stay in the device's unit. Their uncertainty is the one that the
+    sample's source states, which a flag then says, or unknown (NaN).
     `wall_s` is the wall time in seconds since 1970.
     """
     reason = why_not(certificate, sample.device, wall_s, clock_trusted)
     if certificate is not None and not reason:
         reason = why_unlike(sample, certificate.statement)
     if certificate is None or reason:
-        channels, values, u = sample.channels, sample.values, np.full(sample.values.shape[-1], np.nan)
+        channels, values, u = sample.channels, sample.values, stated_u(sample)
     else:
         channels, values, u = calibrated_channels(sample, certificate.statement)
     return Reading(
         device=sample.device, stream=sample.stream, channels=channels, values=values, u=u,
         rate_hz=sample.rate_hz, first_row=sample.first_row, seen_at=sample.seen_at,
         raw_sha256=hashlib.sha256(sample.raw).digest(), trust=_trust(certificate, reason),
-        flags=sample.flags + _not_finite_rows(sample))
+        flags=sample.flags + _stated(sample, None if reason else certificate) + _not_finite_rows(sample))
 
 
 def calibrate_scan(capture: ScanCapture, certificate: Certificate | None, wall_s: float,
@@ -70,6 +72,15 @@ def _gain(certificate: Certificate | None, reason: str, carrier_hz: float) -> Ga
     if certificate is None or reason or not isinstance(certificate.statement.model, NqrHead):
         return NOMINAL_GAIN
     return gain_at(certificate.statement, certificate.statement.model, carrier_hz / 1e3)
+
+
+def _stated(sample: Sample, applied: Certificate | None) -> tuple[str, ...]:
+    """Flag an uncertainty that is not a certificate's: somebody stated it, nobody traced it."""
+    if sample.u is None:
+        return ()
+    certified = certified_channels(applied.statement) if applied is not None else ()
+    told = np.array([channel.name not in certified for channel in sample.channels]) & np.isfinite(sample.u)
+    return (STATED,) if told.any() else ()
 
 
 def _not_finite_rows(sample: Sample) -> tuple[str, ...]:

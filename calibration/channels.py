@@ -49,11 +49,16 @@ def certified_channels(statement: Statement) -> tuple[str, ...]:
     return statement.model.channels if isinstance(statement.model, VectorMagnetometer) else ()
 
 
+def stated_u(sample: Sample) -> Floats:
+    """Return a copy of the uncertainties [channels] that the sample's source states, NaN where it states none."""
+    return np.full(sample.values.shape[-1], np.nan) if sample.u is None else sample.u.copy()
+
+
 def calibrated_channels(sample: Sample, statement: Statement) -> tuple[tuple[Channel, ...], Floats, Floats]:
     """Return channels, values [rows, channels] and u [channels] of a sample that fits the certificate."""
     names = [channel.name for channel in sample.channels]
     index = [names.index(name) for name in certified_channels(statement)]
-    values, u = sample.values.astype(np.float64), np.full(len(sample.channels), np.nan)
+    values, u = sample.values.astype(np.float64), stated_u(sample)
     values[:, index], u[index] = _converted(sample.values[:, index], statement)
     channels = tuple(replace(channel, unit=statement.unit_out) if at in index else channel
                      for at, channel in enumerate(sample.channels))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +30,14 @@ class StreamDriver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadRegisters:
-    """Read `count` (1-125) registers from `address`; function 3 (holding) or 4 (input)."""
+    """Read `count` (1-125) registers from `address`; function 3 (holding) or 4 (input).
+
+    Functions 1 (coils) and 2 (discrete inputs) read `count` (1-2000) bits; each is a register of 0 or 1.
+    """
 
     address: int
     count: int
-    function: Literal[3, 4] = 3
+    function: Literal[1, 2, 3, 4] = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,37 @@ class RegisterDriver(Protocol):
         ...
 
     def refuse(self, why: str, now: Nanoseconds) -> list[Event]:
-        """Take a failure of the last request: a device exception, a time-out or a lost connection."""
+        """Take a failure of the last request: a device exception, an odd answer, a time-out or a lost connection.
+
+        `exception_code` and `is_odd` tell which from the words.
+        """
         ...
+
+
+@runtime_checkable
+class WantsQuiet(Protocol):
+    """A register driver whose device needs more silence on a serial line than Modbus itself asks for."""
+
+    quiet_s: float
+
+
+def exception_words(code: int, meaning: str) -> str:
+    """Return how a port tells a register driver of a device exception."""
+    return f"exception {code} ({meaning})"
+
+
+def exception_code(why: str) -> int | None:
+    """Return the code of the device exception that a port tells of, None where it tells of something else."""
+    found = re.match(r"exception (\d+) \(", why)
+    return int(found.group(1)) if found else None
+
+
+ODD = "odd answer: "
+
+
+def is_odd(why: str) -> bool:
+    """Tell whether a port tells of an answer that cannot belong to the request: the device is there."""
+    return why.startswith(ODD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,12 @@
 """Eurotherm 3200 oven controller: temperature, set-points and heater output. No I/O and no clock in this file.
 
-Source: Eurotherm manual HA028651 issue 7, page 81 (register table). One read of five registers is one sample.
+Rule: one read of five registers is one sample, and nothing is ever written.
+
+Quantity   temperature in degC (process value, set-points), heater output in %
+Range      what the fitted thermocouple or resistance thermometer has; registers resolve 0.1 K
+Line       Modbus RTU 9600 8N1 as delivered, or Modbus TCP behind a converter
+Source     Eurotherm manual HA028651 issue 7, page 81 (register table)
+Faults     "no answer" (a refusal, an answer of another length, silence)
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pymodbus.framer import FramerType
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
 from drivers.address import PortAddress, SerialAddress
-from drivers.driver import ReadRegisters, Request, WriteRegisters
+from drivers.driver import ODD, ReadRegisters, Request, WriteRegisters, exception_words
 from drivers.life import answered
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ TCP_ANSWER_S_MAX = 0.5
 # Silence between frames: 3.5 characters, and 1.75 ms above 19200 baud (MODBUS over Serial Line V1.02, 2.5.1.1).
 GAP_CHARACTERS = 3.5
 GAP_S_MIN = 0.00175
+
+BITS = frozenset({1, 2})  # the functions whose answer is bits
 
 EXCEPTIONS = {
     1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure",
@@ -173,8 +175,11 @@ class Link:
             if len(request.values) == 1:
                 return client.write_register(request.address, request.values[0], device_id=unit)
             return client.write_registers(request.address, list(request.values), device_id=unit)
-        read = client.read_holding_registers if request.function == 3 else client.read_input_registers
-        return read(request.address, count=request.count, device_id=unit)
+        reads = {
+            1: client.read_coils, 2: client.read_discrete_inputs,
+            3: client.read_holding_registers, 4: client.read_input_registers,
+        }
+        return reads[request.function](request.address, count=request.count, device_id=unit)
 
     def _silence(self) -> str:
         within = f"within {self._answer_s:.2f} s"
@@ -218,19 +223,29 @@ def _checked(answer: ModbusPDU, unit: int, request: Request) -> Outcome:
     """Return the registers if this answer can only belong to this request, as far as Modbus lets one see."""
     wanted = _function(request)
     if answer.dev_id != unit:
-        return Failure(f"an answer of unit {answer.dev_id} instead of {unit}", doubtful=True)
+        return Failure(f"{ODD}an answer of unit {answer.dev_id} instead of {unit}", doubtful=True)
     if answer.isError() and answer.function_code & 0x7F == wanted:
         code = answer.exception_code
-        return Failure(f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})")
+        return Failure(exception_words(code, EXCEPTIONS.get(code, "unknown")))
     if answer.function_code != wanted:
-        return Failure(f"an answer to function {answer.function_code} instead of {wanted}", doubtful=True)
+        return Failure(f"{ODD}an answer to function {answer.function_code} instead of {wanted}", doubtful=True)
     odd = _read_oddity(answer, request) if isinstance(request, ReadRegisters) else _write_oddity(answer, request)
     if odd:
-        return Failure(odd, doubtful=True)
-    return tuple(answer.registers) if isinstance(request, ReadRegisters) else ()
+        return Failure(ODD + odd, doubtful=True)
+    return _registers(answer, request) if isinstance(request, ReadRegisters) else ()
+
+
+def _registers(answer: ModbusPDU, request: ReadRegisters) -> tuple[int, ...]:
+    """Return what was read; bits come in whole octets, the last of them filled up."""
+    if request.function in BITS:
+        return tuple(map(int, answer.bits[:request.count]))
+    return tuple(answer.registers)
 
 
 def _read_oddity(answer: ModbusPDU, request: ReadRegisters) -> str:
+    if request.function in BITS:
+        wanted, got = -(-request.count // 8), len(answer.bits) // 8
+        return "" if got == wanted else f"{got} octets of bits instead of {wanted}"
     got = len(answer.registers)
     return "" if got == request.count else f"{got} registers instead of {request.count}"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from drivers.address import PortAddress, SerialAddress
 from drivers.backoff import reconnect_delay_s
 from drivers.bus_turns import Turns
+from drivers.driver import WantsQuiet
 from drivers.fold import FaultFold
 from drivers.life import BEAT_S, alive
 from drivers.line import LINE_ERRORS, refusal
@@ -104,14 +105,16 @@ class _Bus:
     def __init__(self, address: PortAddress, line: LineSettings, units: Sequence[Unit],
                  now: Callable[[], Nanoseconds], turn: Callable[[], None]) -> None:
         self._address = address
+        self._serial = isinstance(address, SerialAddress)
         self._line = line
         self._seats = [_Seat(*unit) for unit in units]
         self._turns = Turns(self._seats)
         self._now = now
         self._beat = turn
-        self._serial = isinstance(address, SerialAddress)
         self._answer_s = answer_seconds(address, line)
-        self._gap_s = gap_seconds(address, line)
+        # A device that is slow to leave the line may be disturbed by a request to its neighbour too.
+        wishes = [unit[1].quiet_s for unit in units if self._serial and isinstance(unit[1], WantsQuiet)]
+        self._gap_s = max([gap_seconds(address, line), *wishes])
         self._link: Link | None = None
         self._failures = 0              # losses and refusals of the line since an answer last came
         self._silences = 0              # requests without an answer in a row

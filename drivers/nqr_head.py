@@ -1,7 +1,14 @@
 """NQR head over Modbus: who it is, how it is, and whole scans. No I/O and no clock in this file.
 
-Source: docs/nqr-head-profile.md, version 1.0. A scan that was begun ends with a capture or with a fault.
+Rule: a scan that was begun ends with a capture or with a fault.
 Register profile defined by this project. It does not describe a commercial device.
+
+Quantity   magnetic flux density in T, as complex echoes of each band; meanwhile temperatures, standoff and state
+Range      bands from 0.3 to 6 MHz as the emulated head tells them; a real one tells its own
+Line       Modbus TCP, or Modbus RTU 115200 8N1
+Source     docs/nqr-head-profile.md, version 1.0
+Faults     "no answer", "foreign device", "device changed", "device restarted", "scan failed", "scan aborted",
+           "schedule refused"
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ class Sample:
     `rate_hz` is None where the device was polled; `first_row` is the device's own sample number.
     `seen_at` is when the last byte arrived; `raw` is what the values were decoded from.
     `flags` are the device's own words about quality ("saturated", "segment changed"); empty is good.
+    `u`, of a polled sample, is the standard uncertainty (k = 1, shape [channels], NaN where unknown) that its source
+    states; no certificate stands behind it.
     """
 
     device: Identity
@@ -54,6 +56,7 @@ class Sample:
     seen_at: Nanoseconds
     raw: bytes
     flags: tuple[str, ...] = ()
+    u: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)

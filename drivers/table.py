@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import eurotherm, nqr_head, twinleaf
+from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -13,5 +13,9 @@ DRIVERS = {
         twinleaf.INSTRUMENT,
         eurotherm.INSTRUMENT,
         nqr_head.INSTRUMENT,
+        csac.INSTRUMENT,
+        geometrics.INSTRUMENT,
+        modbus_map.INSTRUMENT,
+        nqrduck.INSTRUMENT,
     )
 }

@@ -6,23 +6,28 @@ A port never waits for another one. A Modbus bus that several units share is one
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from drivers.address import TcpAddress, parse_port
+from drivers.address import TcpAddress
 from drivers.driver import DriverOptions, RegisterDriver, SettingRefused, StreamDriver
 from drivers.modbus_port import run_registers
 from drivers.port import run_stream
+from drivers.recording import FileAddress, parse_source
+from drivers.replay_port import recorded_header, run_replay
 from drivers.table import DRIVERS
 from gateway import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from drivers.driver import Instrument
     from drivers.sample import Event
     from gateway.config_tables import InstrumentTable
     from gateway.progress import Progress
 
+NO_MAPS: Mapping[str, str] = MappingProxyType({})
 PORT_SILENT_S_MAX = 10.0  # a port task turns at least twice a second, whatever its device does
 
 
@@ -34,8 +39,10 @@ class PortShared(ValueError):
     """The configuration puts two instruments on one port that cannot share it."""
 
 
-def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
+def check_drivers(instruments: Sequence[InstrumentTable], maps: Mapping[str, str] = NO_MAPS) -> None:
     """Refuse what only the table of drivers can tell. Raises NoSuchDriver, SettingRefused, PortShared.
+
+    `maps` are the texts of the register maps, by how the configuration names them (gateway/maps.py).
 
     It stands here and not in config.py because the publisher reads the configuration too, without any driver.
     """
@@ -50,20 +57,43 @@ def check_drivers(instruments: Sequence[InstrumentTable]) -> None:
         if unknown:
             rule = f"{row.name} has no such setting; it has: {', '.join(sorted(row.settings)) or 'none'}"
             raise SettingRefused(f"{key}.settings.{unknown[0]}: {rule}")
+        if instrument.map and not row.needs_map:
+            raise SettingRefused(f"{key}.map = {instrument.map!r}: {row.name} reads no register map")
         try:
-            row.make(options_of(instrument))
+            row.make(options_of(instrument, maps))
         except SettingRefused as refused:
             raise SettingRefused(f"{key}.{refused}") from refused
         first = first_on.setdefault(instrument.port, row)
-        if instrument.port in [one.port for one in instruments[:number]] and not share(first, row):
+        taken = instrument.port in [one.port for one in instruments[:number]]
+        if taken and (recorded(instrument.port) or not share(first, row)):
             rule = f"{first.name} is on it: only Modbus devices with the same line settings share a port"
             raise PortShared(f"{key}.port = {instrument.port!r}: {rule}")
 
 
-def options_of(instrument: InstrumentTable) -> DriverOptions:
+def options_of(instrument: InstrumentTable, maps: Mapping[str, str] = NO_MAPS) -> DriverOptions:
     """Return what the configuration tells an instrument's driver."""
-    packets = isinstance(parse_port(instrument.port), TcpAddress)
-    return DriverOptions(poll_s=instrument.poll_ms / 1000, packets=packets, settings=instrument.settings)
+    address = parse_source(instrument.port)
+    options = DriverOptions(
+        poll_s=instrument.poll_ms / 1000,
+        packets=isinstance(address, TcpAddress),
+        settings=instrument.settings,
+        map_text=maps.get(instrument.map, ""),
+    )
+    return recorded_options(address, options) if isinstance(address, FileAddress) else options
+
+
+def recorded_options(address: FileAddress, options: DriverOptions) -> DriverOptions:
+    """Return what the driver was told when the recording was made; the configuration's own settings go before."""
+    header = recorded_header(address)
+    if header is None:
+        return options
+    settings = {**header.settings, **options.settings}
+    return replace(options, poll_s=header.poll_s, packets=header.line is None, settings=settings)
+
+
+def recorded(port: str) -> bool:
+    """Tell whether a port is a recording."""
+    return isinstance(parse_source(port), FileAddress)
 
 
 def share(first: Instrument, second: Instrument) -> bool:
@@ -74,13 +104,15 @@ def share(first: Instrument, second: Instrument) -> bool:
 class Acquisition:
     """The drivers of the configured instruments, and the tasks that run them."""
 
-    def __init__(self, instruments: Sequence[InstrumentTable], progress: Progress) -> None:
+    def __init__(
+        self, instruments: Sequence[InstrumentTable], progress: Progress, maps: Mapping[str, str] = NO_MAPS
+    ) -> None:
         """Make a driver for each instrument; `progress` hears of every turn of every port."""
         self._progress = progress
         self._ports: dict[str, list[InstrumentTable]] = {}
         self.drivers: dict[str, StreamDriver | RegisterDriver] = {}
         for instrument in instruments:
-            self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options_of(instrument))
+            self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options_of(instrument, maps))
             self._ports.setdefault(instrument.port, []).append(instrument)
 
     async def run(self, deliver: Callable[[str, Event], None]) -> None:
@@ -104,13 +136,17 @@ class Acquisition:
             return lambda event: deliver(name, event)
 
         row = DRIVERS[instruments[0].driver]
-        if row.kind == "stream":
+        address = parse_source(port)
+        if isinstance(address, FileAddress):
+            driver, deliver_one = self.drivers[instruments[0].name], deliver_as(instruments[0].name)
+            await run_replay(address, row, driver, deliver_one, clock.monotonic_ns, beat)
+        elif row.kind == "stream":
             stream = cast("StreamDriver", self.drivers[instruments[0].name])
             silent_s = row.silent_s_max if row.speaks else max(row.silent_s_max, 3 * instruments[0].poll_ms / 1000)
             deliver_one = deliver_as(instruments[0].name)
-            await run_stream(parse_port(port), row.line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
-            return
-        units = [
-            (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments
-        ]
-        await run_registers(parse_port(port), row.line, units, clock.monotonic_ns, beat)
+            await run_stream(address, row.line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
+        else:
+            units = [
+                (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments
+            ]
+            await run_registers(address, row.line, units, clock.monotonic_ns, beat)

@@ -14,19 +14,25 @@ from typing import TYPE_CHECKING
 
 from gateway import __version__, clock
 from gateway.acquisition import check_drivers
+from gateway.clock_watch import ClockWatch
 from gateway.drafts import Drafter
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
+from gateway.evidence.body import clipped
 from gateway.evidence.journal import last_note_of_the_one_before, open_journal
 from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
 from gateway.judgement import Judgement, demands, take_up_model
 from gateway.lanes import open_lane
+from gateway.maps import read_maps
 from gateway.notify import Ringer
 from gateway.places import Places, places
 from gateway.software import software_sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.clock import Now
     from gateway.config import Loaded
     from gateway.evidence.journal import Journal
     from gateway.evidence.keys import SigningKey
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from gateway.lanes import Calibrated
     from gateway.pipeline import Lane
 
+MAP_NAME_BYTES_MAX = 240  # what a record's name holds beside the word map
 DECIDING_PACKAGES = ("cbor2", "cryptography", "numpy", "ai-edge-litert", "tflite-runtime")
 
 
@@ -49,14 +56,22 @@ class Assembly:
     drafter: Drafter
     judgement: Judgement
     lanes: dict[str, Lane]
+    maps: Mapping[str, str]  # the register maps, by how the configuration names them
     ringer: Ringer
+    clock_watch: ClockWatch
+
+    def now(self) -> Now:
+        """Look at the clocks, with what is believed of them."""
+        return self.clock_watch.judge(clock.now())
 
     def announce(self, lanes: list[Calibrated], model: ModelBody) -> None:
-        """Journal the start, the configuration, the keys of a new journal, every certificate and the model."""
+        """Journal the start, the configuration with its maps, the keys of a new journal, certificates and the model."""
         first = self.journal.size == 0
         before = last_note_of_the_one_before(self.places.journal) if first else None
         self.say(start_body(clean=self.journal.was_clean, replaces=before))
         self.say(ConfigurationBody("gateway.toml", self.loaded.text.decode()))
+        for name, text in self.maps.items():
+            self.say(ConfigurationBody(f"map {clipped(name, MAP_NAME_BYTES_MAX)}", text))
         if first:
             public = self.key.ed25519.public_key().public_bytes_raw()
             self.say(KeyBody(KeyAction.ADDED, KeyAlgorithm.ED25519, public))
@@ -73,11 +88,11 @@ class Assembly:
 
         One after the other: 64 certificates are more than the shortest queue holds.
         """
-        self.writer.submit(self.drafter.draft(clock.now(), body, **used)).result()
+        self.writer.submit(self.drafter.draft(self.now(), body, **used)).result()
 
     def complain(self, component: str, kind: str, detail: str) -> None:
         """Journal a fault of a part of the gateway itself. Raises JournalBehind."""
-        self.writer.submit(self.drafter.component_fault(clock.now(), component, kind, detail))
+        self.writer.submit(self.drafter.component_fault(self.now(), component, kind, detail))
 
     def close(self) -> None:
         """Write what waits, sign the last tree head, let go of the journal."""
@@ -93,7 +108,8 @@ def assemble(loaded: Loaded) -> Assembly:
 
     Raises ValueError, before anything is opened, for what the configuration may not ask for.
     """
-    check_drivers(loaded.config.instrument)
+    maps = read_maps(loaded.config.instrument, loaded.folder)
+    check_drivers(loaded.config.instrument, maps)
     demands(loaded.config.detection)
     found = places(loaded)
     key = find_key(loaded)
@@ -115,7 +131,9 @@ def assemble(loaded: Loaded) -> Assembly:
     lanes = [open_lane(loaded, instrument) for instrument in loaded.config.instrument]
     judgement, model = take_up_model(loaded)
     by_name = {one.lane.name: one.lane for one in lanes}
-    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name, ringer)
+    table = loaded.config.clock
+    watch = ClockWatch(table.drift_ppm_max, table.holdover_s_max)
+    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name, maps, ringer, watch)
     assembly.announce(lanes, model)
     return assembly
 

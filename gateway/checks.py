@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from calibration.certificate import CertificateRefused, read_certificate
 from calibration.correction import NqrHead, ScaleOffset, VectorMagnetometer
-from drivers.address import SerialAddress, parse_port
+from drivers.address import SerialAddress
+from drivers.recording import FileAddress, parse_source
 from gateway import clock
 from gateway.assembly import find_key
 from gateway.config import PUBLISHER_FILES
@@ -32,12 +33,8 @@ if TYPE_CHECKING:
 
 CONNECT_S_MAX = 3.0
 TRIAL_BYTES = 65_536  # about what one commit adds
-# What a certificate of each driver's instruments may correct; the rest shows when the device is read.
-MODELS: dict[str, tuple[type, ...]] = {
-    "twinleaf": (VectorMagnetometer, ScaleOffset),
-    "eurotherm-3200": (ScaleOffset,),
-    "nqr-head": (NqrHead,),
-}
+# What a certificate of a driver's instruments may correct, where that is not scale and offset of each channel.
+MODELS: dict[str, tuple[type, ...]] = {"twinleaf": (VectorMagnetometer, ScaleOffset), "nqr-head": (NqrHead,)}
 DAYS_LEFT_MIN = 30
 FREE_BYTES_MIN = 2_000_000_000  # a day of ten readings a second, of 2 kB each with their raw data
 SECONDS_PER_DAY = 86_400
@@ -120,7 +117,10 @@ def key(loaded: Loaded) -> Finding:
 def port(instrument: InstrumentTable) -> Finding:
     """Check that an instrument's port is there and may be opened; it is not opened, which could disturb it."""
     subject = f"{instrument.name} port"
-    address = parse_port(instrument.port)
+    address = parse_source(instrument.port)
+    if isinstance(address, FileAddress):
+        fix = "name the device's port: what comes from a recording raises no alert, and every reading says so"
+        return Finding("WARN", subject, f"{address}: a recording, not a device", fix)
     if not isinstance(address, SerialAddress):
         return reachable(subject, address.host, address.port, "is the device powered and at this address?")
     path = Path(address.path)
@@ -143,7 +143,7 @@ def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:
         statement = read_certificate(loaded.resolve(instrument.certificate)).statement
     except (CertificateRefused, OSError) as error:
         return Finding("FAIL", subject, str(error), "mend the file, or calibrate again")
-    if not isinstance(statement.model, MODELS[instrument.driver]):
+    if not isinstance(statement.model, MODELS.get(instrument.driver, (ScaleOffset,))):
         kind = type(statement.model).__name__
         return Finding("FAIL", subject, f"{statement.id}: a {kind} certificate is not for a {instrument.driver}",
                        "name the certificate of this instrument")

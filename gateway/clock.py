@@ -16,7 +16,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TIME_ERROR = 5          # ntp_adjtime(3): the clock is not synchronised
 NANOSECONDS_PER_MICROSECOND = 1000
 
-ClockState = Literal["synchronised", "unsynchronised", "unknown"]
+ClockState = Literal["synchronised", "unsynchronised", "unknown", "holdover"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ The refusal names the file, the key, the value and the rule, so that nobody has 
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from drivers.address import PortTextRefused, parse_port
+from drivers.address import PortTextRefused
+from drivers.recording import FileAddress, parse_source
+from drivers.toml_words import explain
 from gateway.config_tables import Config, InstrumentTable
 
 if TYPE_CHECKING:
@@ -71,19 +72,24 @@ def parse(text: bytes, where: str) -> Config:
     try:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
-        raise ConfigRefused(f"{where}: {explain(str(error), table)}") from error
+        raise ConfigRefused(f"{where}: {explain(str(error), table, Config)}") from error
     taken: dict[str, str] = {}
     for number, instrument in enumerate(config.instrument):
-        problem = objection(instrument, taken)
+        problem = objection(instrument, taken) or unrooted(instrument)
         if problem:
             raise ConfigRefused(f"{where}: instrument[{number}].{problem}")
+    plc = config.scan.plc if config.scan.trigger == "plc" else None
+    for key, name in (("clock.reference", config.clock.reference or None), ("scan.plc", plc)):
+        if name is not None and name not in taken:
+            names = ", ".join(one.name for one in config.instrument) or "none is configured"
+            raise ConfigRefused(f"{where}: {key} = {name!r}: must name an instrument: {names}")
     return config
 
 
 def objection(instrument: InstrumentTable, taken: dict[str, str]) -> str:
     """Say what no type can: a port that is none, a name or a place given twice."""
     try:
-        parse_port(instrument.port)
+        parse_source(instrument.port)
     except PortTextRefused as error:
         return str(error)
     place = f"unit {instrument.unit} on {instrument.port}"
@@ -95,40 +101,9 @@ def objection(instrument: InstrumentTable, taken: dict[str, str]) -> str:
     return ""
 
 
-def explain(problem: str, table: dict[str, Any]) -> str:
-    """Turn msgspec's words into: key = value: rule."""
-    rule, _, path = problem.partition(" - at `")
-    keys = re.findall(r"[^.\[\]`$]+", path)
-    dotted = "".join(f"[{key}]" if key.isdigit() else f".{key}" for key in keys).lstrip(".")
-    inside = f"{dotted}." if dotted else ""
-    unknown = re.search(r"unknown field `([^`]*)`", rule)
-    if unknown:
-        key = unknown.group(1)
-        return f"{inside}{key} = {found_at(table, [*keys, key])!r}: unknown key; must be one of: {known(keys)}"
-    missing = re.search(r"missing required field `([^`]*)`", rule)
-    if missing:
-        return f"{inside}{missing.group(1)} is missing: must be given"
-    return f"{dotted} = {found_at(table, keys)!r}: {rule[:1].lower()}{rule[1:]}"
-
-
-def found_at(table: object, keys: list[str]) -> object:
-    """Return the value in `table` under a chain of keys and indices, None where the chain breaks."""
-    for key in keys:
-        if isinstance(table, list) and key.isdigit() and int(key) < len(table):
-            table = table[int(key)]
-        elif isinstance(table, dict):
-            table = table.get(key)
-        else:
-            return None
-    return table
-
-
-def known(keys: list[str]) -> str:
-    """List the keys of the table that the chain `keys` leads to."""
-    kind: msgspec.inspect.Type = msgspec.inspect.type_info(Config)
-    for key in [key for key in keys if not key.isdigit()]:
-        if isinstance(kind, msgspec.inspect.StructType):
-            kind = next(item.type for item in kind.fields if item.encode_name == key)
-        if isinstance(kind, msgspec.inspect.VarTupleType):
-            kind = kind.item_type
-    return ", ".join(item.encode_name for item in kind.fields) if isinstance(kind, msgspec.inspect.StructType) else ""
+def unrooted(instrument: InstrumentTable) -> str:
+    """Say that a recording's path depends on where the gateway was started."""
+    source = parse_source(instrument.port)
+    if isinstance(source, FileAddress) and not source.path.startswith("/"):
+        return f"port = {instrument.port!r}: must be an absolute path in a configuration: file:/..."
+    return ""

@@ -68,6 +68,8 @@ def kind_of(hint: object) -> str:
     choices = get_args(hint)
     if choices and all(isinstance(choice, str) for choice in choices):
         return " or ".join(f"`{choice}`" for choice in choices)
+    if choices and choices[-1] is Ellipsis:
+        return "list of texts"
     return "table" if "str" in str(choices) and "bool" in str(choices) else "table of numbers"
 
 
@@ -75,7 +77,7 @@ def default_of(field: msgspec.structs.FieldInfo) -> str:
     """Return the default as it would stand in the file."""
     if field.required:
         return "must be given"
-    if field.default is msgspec.NODEFAULT:
+    if field.default in {msgspec.NODEFAULT, ()}:
         return "empty"
     value = field.default
     if isinstance(value, bool):

@@ -10,7 +10,7 @@ from msgspec import Meta, field
 
 from gateway.publisher.settings import PublisherSettings
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
@@ -68,15 +68,35 @@ class ClockTable(Table, frozen=True):
         bool,
         Meta(description="no certificate counts as valid while nobody disciplines the clock; false: it is believed"),
     ] = True
+    reference: Annotated[
+        str, Meta(description="name of the atomic clock that vouches for this machine's when that has lost its source")
+    ] = ""
+    drift_ppm_max: Annotated[
+        float, Meta(gt=0, le=1000, description="parts in a million by which an undisciplined clock strays at most")
+    ] = 100.0
+    holdover_s_max: Annotated[
+        float, Meta(gt=0, le=60, description="estimated error from which the clock no longer counts as in holdover")
+    ] = 1.0
 
 
 class ScanTable(Table, frozen=True):
     """When the NQR head scans."""
 
     trigger: Annotated[
-        Literal["request", "continuous"], Meta(description="on request (spingate scan), or one after another")
+        Literal["request", "continuous", "plc"],
+        Meta(description="on request (spingate scan start), one after another, or when the lane's PLC sees an object"),
     ] = "request"
     dwell_s: Annotated[float, Meta(ge=30, le=600, description="length of one scan in seconds")] = 300.0
+    plc: Annotated[str, Meta(description="name of the instrument that is the lane's PLC, for the trigger plc")] = ""
+    present: Annotated[Name, Meta(description="its channel that is set while an object stands in the bay")] = (
+        "object_present"
+    )
+    wanted: Annotated[
+        tuple[Name, ...], Meta(max_length=16, description="its channels that must be set while a scan runs")
+    ] = ()
+    barred: Annotated[
+        tuple[Name, ...], Meta(max_length=16, description="its channels that must be clear while a scan runs")
+    ] = ()
 
 
 class InstrumentTable(Table, frozen=True):
@@ -84,7 +104,9 @@ class InstrumentTable(Table, frozen=True):
 
     name: Annotated[Name, Meta(description="name of this instrument in every record")]
     driver: Annotated[Text, Meta(description="which driver: spingate hil --list shows them")]
-    port: Annotated[Text, Meta(description="/dev/serial/by-id/..., /dev/serial/by-path/... or tcp://HOST:PORT")]
+    port: Annotated[
+        Text, Meta(description="/dev/serial/by-id/..., tcp://HOST:PORT, or a recording: file:PATH[?loop&fast]")
+    ]
     unit: Annotated[int, Meta(ge=1, le=247, description="Modbus unit id")] = 1
     serial: Annotated[
         str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")

@@ -6,18 +6,21 @@ Only who may open the socket file may ask; a request is bounded, typed and answe
 from __future__ import annotations
 
 import asyncio
+import pwd
 import socket
+import struct
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+
+from gateway.claims import NOTHING, Claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-REQUEST_BYTES_MAX = 4096       # the longest request has a label of 200 characters
+REQUEST_BYTES_MAX = 4096       # the longest request has a label of 200 characters and every claim
 ANSWER_BYTES_MAX = 1_048_576   # a status with 64 instruments is about 40 kB
-LABEL_BYTES_MAX = 256          # as long as a name in a record may be
 ANSWER_S_MAX = 5.0             # the loop answers within milliseconds, or it hangs
 CALLERS_MAX = 16               # whoever calls and says nothing may not use up the descriptors that ports and disk need
 
@@ -27,11 +30,15 @@ class ControlRefused(ValueError):
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked: the status, or a scan of one head (the only one, where `head` is empty)."""
+    """What may be asked: the status, or to start or stop a scan of one head (the only one, where `head` is empty).
 
-    what: Literal["status", "scan"]
+    `claims` are about the load; `via` names the way by which they came, where the caller passes on another's order.
+    """
+
+    what: Literal["status", "start", "stop"]
     head: Annotated[str, msgspec.Meta(max_length=63)] = ""
-    label: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    claims: Claims = NOTHING
+    via: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[ -~]*\Z")] = ""
 
 
 class InstrumentStatus(msgspec.Struct, frozen=True):
@@ -76,8 +83,11 @@ class Answer(msgspec.Struct, frozen=True):
     status: Status | None = None
 
 
-async def serve(path: Path, answer: Callable[[Ask], Answer]) -> asyncio.Server:
-    """Listen on `path` (replaced if it is a stale socket; mode 0660) and answer each line by `answer`."""
+async def serve(path: Path, answer: Callable[[Ask, str], Answer]) -> asyncio.Server:
+    """Listen on `path` (replaced if it is a stale socket; mode 0660) and answer each line by `answer`.
+
+    It is told who asks: the kernel's word for the user at the other end, not the caller's own.
+    """
     callers: set[asyncio.StreamWriter] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,7 +97,7 @@ async def serve(path: Path, answer: Callable[[Ask], Answer]) -> asyncio.Server:
         callers.add(writer)
         try:
             line = await asyncio.wait_for(reader.readuntil(b"\n"), ANSWER_S_MAX)
-            writer.write(msgspec.json.encode(reply(line, answer)) + b"\n")
+            writer.write(msgspec.json.encode(reply(line, answer, caller(writer))) + b"\n")
             await asyncio.wait_for(writer.drain(), ANSWER_S_MAX)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
             pass  # who asks nothing, too much, or leaves, gets no answer
@@ -101,10 +111,20 @@ async def serve(path: Path, answer: Callable[[Ask], Answer]) -> asyncio.Server:
     return server
 
 
-def reply(line: bytes, answer: Callable[[Ask], Answer]) -> Answer:
+def caller(writer: asyncio.StreamWriter) -> str:
+    """Return the user at the other end of a Unix socket (SO_PEERCRED, unix(7)); by number where it has no name."""
+    line: socket.socket = writer.get_extra_info("socket")
+    _pid, user, _group = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"uid {user}"
+
+
+def reply(line: bytes, answer: Callable[[Ask, str], Answer], who: str) -> Answer:
     """Return the answer to one line; a line that is no request is refused with what is wrong in it."""
     try:
-        return answer(msgspec.json.decode(line, type=Ask))
+        return answer(msgspec.json.decode(line, type=Ask), who)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the latter for text in it that is no UTF-8
         return Answer(refused=f"not a request: {error}")
 

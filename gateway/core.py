@@ -14,14 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from calibration.schedule import schedule
 from drivers.nqr_head import NqrHead
 from gateway import clock, control
 from gateway.acquisition import Acquisition
 from gateway.evidence.writer import JournalBehind
+from gateway.lane_trigger import LaneTrigger
 from gateway.notify import Systemd
 from gateway.pipeline import Pipeline, deliver, overdue
-from gateway.progress import SECOND, Progress
+from gateway.progress import Progress
+from gateway.scans import Scans
 from gateway.status import StatusDesk
 
 if TYPE_CHECKING:
@@ -38,13 +39,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
 
-HEAD_SILENT_S_MAX = 12.0  # a head says how it is each second, but not while a page of 8 s crosses a serial line
-AWAY = frozenset({"port missing", "port busy", "port refused", "port lost", "no answer", "foreign device"})
 WATCH_S = 0.5            # how often progress is looked at
 JOURNAL_S_MAX = 10.0     # a slow SD card syncs in 50 ms; a hundred times that is a stuck disk
 DECISION_S_MAX = 60.0    # a scan is decided in under a second on the slowest supported board
 DISK_BYTES_MIN = 200_000_000  # at 100 records a second about an hour and a half
-SCAN_RETRY_S = 1.0       # pause before asking a head for the next scan
 ABORT_S_MAX = 1.0        # a head that answers has heard of an abort by then; one that does not stops by itself
 DRAIN_S_MAX = 12.0       # a decision takes seconds; the unit allows 20 for all of a stop
 
@@ -58,10 +56,16 @@ class Core:
         self.systemd = Systemd()
         self.progress = Progress()
         self.stopping = asyncio.Event()
-        self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress)
+        self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress, assembly.maps)
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
         believe = not assembly.loaded.config.clock.require_synchronised
-        self.pipeline = Pipeline(clock.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe)
+        self.pipeline = Pipeline(
+            assembly.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe
+        )
+        table = assembly.loaded.config.scan
+        heads = {name: one for name, one in self.acquisition.drivers.items() if isinstance(one, NqrHead)}
+        trigger = LaneTrigger(table.present, table.wanted, table.barred) if table.trigger == "plc" else None
+        self.scans = Scans(heads, assembly.lanes, table, assembly.drafter, self.submit, assembly.now, trigger)
         self.stalled: list[str] = []
         self.disk_scarce = False
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
@@ -99,13 +103,14 @@ class Core:
 
     def parts(self) -> list[tuple[str, Coroutine[object, object, None]]]:
         """Return the name and the work of everything beside the lanes that must go on for the gateway to be alive."""
-        scans = [(f"scans of {name}", self.scan_on(name)) for name in self.heads if self.continuous]
+        continuous = self.assembly.loaded.config.scan.trigger == "continuous"
+        scans = [(f"scans of {name}", self.scans.repeat(name)) for name in self.scans.heads if continuous]
         return [*scans, ("ports", self.acquisition.run(self.deliver)), ("watch", self.watch())]
 
     async def drain(self, lanes: Tasks, others: Tasks) -> None:
         """Take in nothing more, journal what was measured and decide what was scanned."""
         await end(task for task in others if task.get_name().startswith("scans of "))
-        scanning = [head for head in self.heads.values() if head.progress is not None]
+        scanning = [head for head in self.scans.heads.values() if head.progress is not None]
         for head in scanning:
             head.abort()
         await asyncio.sleep(ABORT_S_MAX if scanning else 0)
@@ -119,8 +124,11 @@ class Core:
             LOG.warning("not all that was measured could be journaled within %.0f s", DRAIN_S_MAX)
 
     def deliver(self, name: str, event: Event) -> None:
-        """Put what a driver said into its instrument's lane."""
+        """Put what a driver said into its instrument's lane; a clock vouches for ours, a PLC may order a scan."""
         deliver(self.assembly.lanes[name], event)
+        if name == self.assembly.loaded.config.clock.reference:
+            self.assembly.clock_watch.take(event, clock.now())
+        self.scans.look(name, event)
 
     async def watch(self) -> None:
         """Feed systemd's watchdog as long as every part proves that it moves."""
@@ -134,6 +142,7 @@ class Core:
                 raise self.assembly.writer.failure
             self.look_at_parts(now)
             self.look_at_disk()
+            self.look_at_clock()
             stalled = self.progress.stalled(now)
             if not stalled:
                 self.systemd.say("WATCHDOG=1", f"STATUS={self.desk.line()}")
@@ -148,6 +157,14 @@ class Core:
             if lane.deciding_since is None:
                 self.progress.step(f"lane {lane.name}", now)
             self.tell_loss(lane, now)
+
+    def look_at_clock(self) -> None:
+        """Journal it when the wall clock is believed more, or less, than before."""
+        fault = self.assembly.clock_watch.changed(self.assembly.now())
+        if fault is not None:
+            LOG.warning("%s: %s", fault.kind, fault.detail)
+            with suppress(JournalBehind):  # every record says the state too
+                self.assembly.complain("clock", fault.kind, fault.detail)
 
     def look_at_disk(self) -> None:
         """Journal it when the disk runs out of room, and when there is room again: a full one ends the core."""
@@ -169,75 +186,16 @@ class Core:
         if fault is None:
             return
         try:
-            self.submit(self.assembly.drafter.instrument_fault(clock.now(), lane.name, fault), None)
+            self.submit(self.assembly.drafter.instrument_fault(self.assembly.now(), lane.name, fault), None)
         except JournalBehind:
             return
         lane.dropped, lane.last_fault, lane.faults = 0, fault, lane.faults + 1
 
-    @property
-    def heads(self) -> dict[str, NqrHead]:
-        """Return the NQR heads by name."""
-        return {name: one for name, one in self.acquisition.drivers.items() if isinstance(one, NqrHead)}
-
-    @property
-    def continuous(self) -> bool:
-        """Tell whether heads scan one after another without being asked."""
-        return self.assembly.loaded.config.scan.trigger == "continuous"
-
-    def begin_scan(self, name: str, source: str, label: str) -> int:
-        """Order a scan of one head and journal who asked for it and what they called the load.
-
-        Raises JournalBehind where that cannot be journaled now; the scan is then given up, and its fault says so.
-        """
-        dwell_s = self.assembly.loaded.config.scan.dwell_s
-        scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
-        try:
-            self.submit(self.assembly.drafter.context(clock.now(), source, scan_id, label), None)
-        except JournalBehind:
-            self.heads[name].abort()
-            raise
-        return scan_id
-
-    async def scan_on(self, name: str) -> None:
-        """Scan again and again: the next begins when the last one's data are in, or its fault."""
-        while True:
-            if self.heads[name].progress is None:
-                with suppress(JournalBehind):  # the disk needs a moment; the next look tries again
-                    self.begin_scan(name, "schedule", "")
-            await asyncio.sleep(SCAN_RETRY_S)
-
-    def answers(self, name: str) -> bool:
-        """Tell whether a head was heard of lately: a scan must not begin when it comes back, on another load."""
-        lane = self.assembly.lanes[name]
-        if lane.last_reading is None or clock.monotonic_ns() - lane.last_reading.seen_at > HEAD_SILENT_S_MAX * SECOND:
-            return False
-        fault = lane.last_fault
-        return fault is None or fault.kind not in AWAY or fault.seen_at < lane.last_reading.seen_at
-
-    def answer(self, ask: control.Ask) -> control.Answer:
+    def answer(self, ask: control.Ask, who: str) -> control.Answer:
         """Answer one request of the control socket."""
         if ask.what == "status":
-            return control.Answer(status=self.desk.status(clock.now(), self.stalled))
-        names = [ask.head] if ask.head else list(self.heads)
-        refused = self.objection(ask, names)
-        if refused:
-            return control.Answer(refused=refused)
-        try:
-            return control.Answer(scan_id=self.begin_scan(names[0], "control socket", ask.label))
-        except JournalBehind:
-            return control.Answer(refused="the journal does not keep up with the disk; try again in a moment")
-
-    def objection(self, ask: control.Ask, names: list[str]) -> str:
-        """Say why a scan of the heads in `names` cannot begin now; empty where it can."""
-        if len(names) != 1 or names[0] not in self.heads:
-            return f"head = {ask.head!r}: must be one of: {', '.join(self.heads) or 'none'}"
-        if not self.answers(names[0]):
-            return f"{names[0]} does not answer: `spingate status` says since when"
-        if self.heads[names[0]].progress is not None:
-            return f"{names[0]} is scanning; wait for its verdict"
-        if len(ask.label.encode()) > control.LABEL_BYTES_MAX:
-            return f"label: must have at most {control.LABEL_BYTES_MAX} bytes in UTF-8"
-        return ""
+            return control.Answer(status=self.desk.status(self.assembly.now(), self.stalled))
+        return self.scans.answer(ask, who)
 
 
 async def end(tasks: Iterable[asyncio.Task[object]]) -> None:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     from calibration.reading import CalibratedBand, CalibratedScan, Reading
     from drivers.sample import Fault
+    from gateway.claims import Claims
     from gateway.clock import Now
     from gateway.detection.verdict import Anomaly, Verdict
     from gateway.evidence.layout import Body
 
-LABEL_BYTES_MAX = 256  # what the record's event id holds; the control socket takes 200 characters of up to 4 bytes
+NAME_BYTES_MAX = 256  # what a source and an event id in a record hold
 FLAGS_MAX = 16  # a device that has more to say about one reading says it in its status
 
 
@@ -72,8 +73,11 @@ class Drafter:
             now, body, certificate_sha256=reading.trust.certificate_sha256, raw_sha256=reading.raw_sha256
         )
 
-    def scan(self, now: Now, instrument: str, scan: CalibratedScan) -> Draft:
-        """Return the record of a scan: its conditions and summaries; the points are its raw data."""
+    def scan(self, now: Now, instrument: str, scan: CalibratedScan, ordered: tuple[int, ...] = ()) -> Draft:
+        """Return the record of a scan: its conditions and summaries; the points are its raw data.
+
+        `ordered` names the record of the order that it follows, and of the claims about its load.
+        """
         body = ScanBody(
             instrument=instrument,
             device=scan.device,
@@ -87,17 +91,20 @@ class Drafter:
             reason=scan.trust.reason,
             seen_at=scan.seen_at,
         )
-        return self.draft(now, body, certificate_sha256=scan.trust.certificate_sha256, raw_sha256=scan.raw_sha256)
+        digests = {"certificate_sha256": scan.trust.certificate_sha256, "raw_sha256": scan.raw_sha256}
+        return self.draft(now, body, **digests, sources=ordered)
 
-    def verdict(self, now: Now, instrument: str, verdict: Verdict, scan: CalibratedScan, source: int) -> Draft:
-        """Return the record of the answer to the scan in record `source`."""
+    def verdict(
+        self, now: Now, instrument: str, verdict: Verdict, scan: CalibratedScan, sources: tuple[int, ...]
+    ) -> Draft:
+        """Return the record of the answer to the scan, and to the order, in the records `sources`."""
         return self.draft(
             now,
             VerdictBody(instrument, verdict),
             certificate_sha256=scan.trust.certificate_sha256,
             model_sha256=verdict.model_sha256,
             raw_sha256=scan.raw_sha256,
-            sources=(source,),
+            sources=sources,
         )
 
     def anomaly(self, now: Now, instrument: str, anomaly: Anomaly, reading: Reading, source: int) -> Draft:
@@ -119,12 +126,22 @@ class Drafter:
         body = FaultBody(FaultSource.COMPONENT, component, kind, clipped(detail), now.monotonic_ns)
         return self.draft(now, body)
 
-    def context(self, now: Now, source: str, scan_id: int, label: str) -> Draft:
-        """Return the record of what somebody called the load, where anybody did: a claim, with who made it."""
-        called = clipped(label, LABEL_BYTES_MAX) or None
-        return self.draft(
-            now, ContextBody(source=source, received_at=now.monotonic_ns, scan_id=scan_id, event_id=called)
+    def context(self, now: Now, source: str, scan_id: int, claims: Claims) -> Draft:
+        """Return the record of who ordered a scan and of what they claim about the load."""
+        body = ContextBody(
+            source=clipped(source, NAME_BYTES_MAX),
+            received_at=now.monotonic_ns,
+            scan_id=scan_id,
+            container=claims.container or None,
+            ucr=claims.ucr or None,
+            mrn=claims.mrn or None,
+            lrn=claims.lrn or None,
+            unlocode=claims.unlocode or None,
+            lane=claims.lane or None,
+            hs6=claims.hs6 or None,
+            event_id=clipped(claims.label, NAME_BYTES_MAX) or None,
         )
+        return self.draft(now, body)
 
 
 def summary(band: CalibratedBand) -> BandSummary:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from calibration.certificate import Certificate, CertificateRefused, read_certificate
-from drivers import nqr_head, twinleaf
+from drivers import geometrics, nqr_head, twinleaf
 from drivers.table import DRIVERS
 from gateway.block import Block
 from gateway.detection.anomaly import EnergyDetector, LaneSettings
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gateway.config_tables import InstrumentTable
 
 MS_PER_HOUR = 3_600_000
+# These stand in a lane and give rows without a gap. The shielded and the swept ones (QZFM, NV diamond) do not.
+LANE_MAGNETOMETERS = {twinleaf.INSTRUMENT.name, geometrics.INSTRUMENT.name}
 REFUSAL_BYTES_MAX = 400  # every reading repeats it; the journal has it whole, once
 
 
@@ -41,7 +43,7 @@ def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
     certificate, body = take_up(loaded, instrument)
     block_s = instrument.block_ms / 1000
     watch = None
-    if DRIVERS[instrument.driver] is twinleaf.INSTRUMENT:
+    if instrument.driver in LANE_MAGNETOMETERS:
         settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
         watch = LaneWatch(lambda: EnergyDetector(settings, MS_PER_HOUR / instrument.block_ms), block_s)
     scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT

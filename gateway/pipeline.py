@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from calibration.apply import calibrate, calibrate_scan
+from drivers.replay import REPLAYED
 from drivers.sample import Event, Fault, Sample, ScanCapture
+from gateway.detection.verdict import Outcome
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.writer import JournalBehind
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
+Receipt: TypeAlias = "Future[int]"  # resolves to a record's sequence number once it is on disk
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
@@ -66,6 +69,7 @@ class Lane:
     faults: int = 0
     last_reading: Reading | None = None
     trust: Trust | None = None  # of what the certificate is for
+    context: tuple[int, Receipt] | None = None  # the scan that was ordered last, and the record of its order
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
 
@@ -112,7 +116,8 @@ class Pipeline:
         lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
-        told = lane.watch.take(reading, receipt) if lane.watch else None
+        live = REPLAYED not in reading.flags  # a recording of a trolley is no trolley
+        told = lane.watch.take(reading, receipt) if lane.watch and live else None
         if told:
             await self.alert(lane, told)
 
@@ -130,16 +135,17 @@ class Pipeline:
         scan = replace(calibrated, trust=explained(calibrated.trust, lane.refusal))
         lane.readings += 1
         lane.trust = scan.trust
-        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan), capture.raw)
-        verdict = await self.off_loop(self.judge, scan)
-        source = await asyncio.wrap_future(receipt)
+        ordered = await order_of(lane, capture.scan_id)
+        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered), capture.raw)
+        verdict = of_the_bay(await self.off_loop(self.judge, scan), scan)
+        sources = (await asyncio.wrap_future(receipt), *ordered)
         lane.last_verdict, lane.deciding_since = verdict, None
         LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
-        await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, source))
+        await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
 
     def trusts(self, now: Now) -> bool:
         """Tell whether the wall clock is good enough to judge a certificate's validity by."""
-        return self.believe_clock or now.state == "synchronised"
+        return self.believe_clock or now.state in {"synchronised", "holdover"}
 
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
@@ -172,9 +178,24 @@ class Pipeline:
                 return self.submit(self.drafter.instrument_fault(now, lane.name, fault), None)
 
 
+async def order_of(lane: Lane, scan_id: int) -> tuple[int, ...]:
+    """Return the sequence of the record that ordered a scan; nothing where this run did not order it."""
+    if lane.context is None or lane.context[0] != scan_id:
+        return ()
+    return (await asyncio.wrap_future(lane.context[1]),)
+
+
 def explained(trust: Trust, refusal: str) -> Trust:
     """Return the trust with why the configured certificate was refused, rather than that there is none."""
     return replace(trust, reason=refusal) if refusal else trust
+
+
+def of_the_bay(verdict: Verdict, scan: CalibratedScan) -> Verdict:
+    """Return the verdict; of a recording it is neither alarm nor clear, whatever was found, and says so first."""
+    if REPLAYED not in scan.flags:
+        return verdict
+    reasons = ("a replayed recording: nothing is known of what is in the bay", *verdict.reasons)
+    return replace(verdict, outcome=Outcome.NOT_INSPECTABLE, reasons=reasons)
 
 
 def named(sample: Sample, serial: str) -> Sample:

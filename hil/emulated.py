@@ -34,7 +34,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Emulated:
-    """One emulated instrument. `make_bytes` or `make_registers` builds it, whichever its line speaks."""
+    """One emulated instrument. `make_bytes` or `make_registers` builds it, whichever its line speaks.
+
+    `map` is the shipped register map by which the generic driver reads it, empty for one with a driver of its own.
+    """
 
     name: str
     title: str
@@ -42,6 +45,7 @@ class Emulated:
     make_bytes: Callable[[Wish], ByteDevice] | None = None
     make_registers: Callable[[Wish], RegisterDevice] | None = None
     baud: int = 115_200
+    map: str = ""
 
     @property
     def bytes_per_s(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
+from hil.instruments import csac, geometrics, lane_plc, nqrduck
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -57,5 +58,9 @@ EMULATED = {
             ("belt", *(one.name for one in SCENARIOS)),
             make_registers=head,
         ),
+        csac.ROW,
+        geometrics.ROW,
+        lane_plc.ROW,
+        nqrduck.ROW,
     )
 }

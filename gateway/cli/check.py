@@ -27,9 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
     from gateway.acquisition import check_drivers
     from gateway.checks import examine
     from gateway.config import load
+    from gateway.maps import read_maps
 
     loaded = load(arguments.config)
-    check_drivers(loaded.config.instrument)
+    check_drivers(loaded.config.instrument, read_maps(loaded.config.instrument, loaded.folder))
     findings = []
     for finding in examine(loaded):
         findings.append(finding)

@@ -90,6 +90,7 @@ async def stand(emulated: Emulated, wish: Wish, place: Path | int, *, as_json: b
             print_json({"instrument": emulated.name, "scene": wish.scene, "port": port})
         else:
             print(f"{emulated.title} (emulated, scene {wish.scene}) on {port}", flush=True)
-            print(f"read it with: spingate read {emulated.name} --port {port}", flush=True)
+            mapped = f" --map {emulated.map}" if emulated.map else ""
+            print(f"read it with: spingate read {emulated.name}{mapped} --port {port}", flush=True)
         with contextlib.suppress(asyncio.CancelledError):
             await stop.wait()

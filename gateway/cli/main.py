@@ -22,6 +22,8 @@ COMMANDS = (
     "status",
     "scan",
     "read",
+    "record",
+    "detect",
     "calibrate",
     "verify",
     "export",

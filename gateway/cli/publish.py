@@ -9,12 +9,15 @@ import gc
 import signal
 import sqlite3
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gateway.cli.words import add_config, start_log
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from gateway.config import Loaded
     from gateway.publisher.status import Status
@@ -72,9 +75,30 @@ def carry(loaded: Loaded) -> None:
             systemd.say("WATCHDOG=1", f"STATUS={line(publisher.status_written)}")
 
     gc.freeze()  # what was loaded stays; it need not be looked through for garbage again and again
-    systemd.say("READY=1")
-    publisher.run(stop, beat)
+    with orders(loaded, found.control):
+        systemd.say("READY=1")
+        publisher.run(stop, beat)
     systemd.say("STOPPING=1")
+
+
+@contextmanager
+def orders(loaded: Loaded, control: Path) -> Iterator[None]:
+    """Hear orders over MQTT meanwhile, where the configuration allows any."""
+    from gateway.control import ask
+    from gateway.publisher.order_line import OrderLine
+    from gateway.publisher.topics import Topics
+
+    settings, gateway = loaded.publisher(), loaded.config.gateway.id
+    if not settings.orders:
+        yield
+        return
+    client_id = settings.client_id or f"spingate-{gateway}"
+    line = OrderLine(settings, Topics(settings.topic_prefix, gateway), client_id, lambda order: ask(control, order))
+    line.start()
+    try:
+        yield
+    finally:
+        line.stop()
 
 
 def line(status: Status | None) -> str:

@@ -9,26 +9,31 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from drivers.replay_port import END
 from drivers.sample import Event, Fault, Sample
 from gateway.cli.limits import whole_number
 from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from gateway.config_tables import InstrumentTable
 
 SECONDS_MAX = 86_400.0
+OVER = {END, "recording missing", "recording refused"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate read`."""
     parser = subparsers.add_parser("read", help="print what one instrument on one port says")
     parser.add_argument("instrument", help="which driver; spingate hil --list shows them")
-    parser.add_argument("--port", required=True, help="/dev/serial/by-id/... or tcp://HOST:PORT")
+    parser.add_argument("--port", required=True, help="/dev/serial/by-id/..., tcp://HOST:PORT or file:RECORDING")
     parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
     parser.add_argument("--serial", default="", help="serial number, of a device that cannot tell its own")
+    parser.add_argument("--map", default="", metavar="NAME", help="register map: a shipped one or a file")
+    parser.add_argument("--poll-ms", type=whole_number(0, 3_600_000), default=1000, help="time between polls (1000)")
     parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -36,9 +41,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Listen and print."""
+    from pathlib import Path
+
     from gateway.acquisition import check_drivers
     from gateway.config import objection
     from gateway.config_tables import InstrumentTable
+    from gateway.maps import read_maps
 
     if not 0 < arguments.seconds <= SECONDS_MAX:
         raise ValueError(f"--seconds = {arguments.seconds:g}: must be above 0 and at most {SECONDS_MAX:g}")
@@ -48,25 +56,31 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.port,
         arguments.unit,
         serial=arguments.serial,
+        poll_ms=arguments.poll_ms,
         certificate=arguments.certificate,
+        map=arguments.map,
     )
-    check_drivers([table])
+    maps = read_maps([table], Path())
+    check_drivers([table], maps)
     problem = objection(table, {})
     if problem:
         raise ValueError(problem)
     printer = Printer(table, as_json=arguments.json)
-    asyncio.run(listen(table, printer, arguments.seconds))
+    asyncio.run(listen(table, maps, printer, arguments.seconds))
     return printer.finish()
 
 
-async def listen(table: InstrumentTable, printer: Printer, seconds: float) -> None:
+async def listen(table: InstrumentTable, maps: Mapping[str, str], printer: Printer, seconds: float) -> None:
     """Run the instrument's port for a while."""
     from gateway.acquisition import Acquisition
     from gateway.progress import Progress
 
-    acquisition = Acquisition([table], Progress())
+    acquisition = Acquisition([table], Progress(), maps)
     ports = asyncio.create_task(acquisition.run(lambda _name, event: printer.take(event)))
-    done, _ = await asyncio.wait([ports], timeout=seconds)
+    ended = asyncio.create_task(printer.ended.wait())
+    done, _ = await asyncio.wait([ports, ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    done.discard(ended)
+    ended.cancel()
     for task in done:
         task.result()
     ports.cancel()
@@ -89,6 +103,7 @@ class Printer:
         self.certificate = read_certificate(Path(table.certificate)) if table.certificate else None
         self.readings: list[dict[str, object]] = []
         self.faults: list[dict[str, str]] = []
+        self.ended = asyncio.Event()  # nothing more can come
 
     def take(self, event: Event) -> None:
         """Take one event of the driver."""
@@ -97,6 +112,8 @@ class Printer:
                 self.show(block)
         elif isinstance(event, Fault):
             self.faults.append({"kind": event.kind, "detail": event.detail})
+            if event.kind in OVER:
+                self.ended.set()
             if not self.as_json:
                 print(f"fault: {event.kind}: {event.detail}", flush=True)
 
@@ -128,7 +145,8 @@ class Printer:
             rate = f", {reading.rate_hz:g} Hz" if reading.rate_hz else ""
             why = f": {reading.trust.reason}" if self.certificate else ""
             state = "" if reading.trust.calibrated else f"  (uncalibrated{why})"
-            print(f"{device} {reading.stream}{rate}: {values(reading)}{state}", flush=True)
+            said = f"  [{', '.join(reading.flags)}]" if reading.flags else ""
+            print(f"{device} {reading.stream}{rate}: {values(reading)}{state}{said}", flush=True)
 
     def finish(self) -> int:
         """Show what is left and return the exit code."""

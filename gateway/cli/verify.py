@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate verify`."""
     parser = subparsers.add_parser("verify", help="check a journal, a proof or a record with the public key alone")
-    parser.add_argument("path", type=Path, metavar="PATH", help="journal.db, an exported proof, or a signed record")
+    parser.add_argument("path", type=Path, metavar="PATH", help="journal.db, a proof, a signed record or bench report")
     parser.add_argument("--key", type=Path, required=True, metavar="PUB.pem", help="the gateway's public key")
     add_json(parser)
     parser.set_defaults(run=run)

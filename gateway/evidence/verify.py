@@ -1,4 +1,4 @@
-"""Verify a file with public keys alone: a journal, a proof, or a single signed record.
+"""Verify a file with public keys alone: a journal, a proof, a single signed record, or a bench report.
 
 Works on the bytes as they lie there. What kind of file it is, its first bytes say.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.evidence import checkpoint, cose, proof, record
+from gateway.evidence.bench_report import JSON_BEGINS, ReportRefused, describe_report
+from gateway.evidence.bench_report import decode as decode_report
 from gateway.evidence.cbor import RECORD_BYTES_MAX, RecordRefused
 from gateway.evidence.checkpoint import CheckpointRefused
 from gateway.evidence.cose import MessageRefused
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 SQLITE_MAGIC = b"SQLite format 3\0"
 PROOF_MAGIC = proof.HEADER.encode()
 COSE_MAGIC = b"\xd2"                      # CBOR tag 18
+REPORT_NOTE = "that the tests were done: a signature says who signed, and that nothing was changed since"
 
 
 def verify_file(
@@ -46,8 +49,23 @@ def verify_file(
     if start.startswith(PROOF_MAGIC):
         return verify_proof(start, keys)
     if start.startswith(COSE_MAGIC) and len(start) <= RECORD_BYTES_MAX:
-        return verify_record(start, keys)
-    return Verification(Status.UNREADABLE, "file", why=f"{path}: neither a journal, a proof nor a signed record")
+        return verify_message(start, keys)
+    return Verification(Status.UNREADABLE, "file", why=f"{path}: neither journal, proof, signed record nor report")
+
+
+def verify_message(message: bytes, keys: PublicKeys) -> Verification:
+    """Return what holds of a signed message: a record, or the report of a test bench."""
+    try:
+        payload = cose.verify(message, keys.ed25519)
+    except MessageRefused:
+        return verify_record(message, keys)
+    if not payload.startswith(JSON_BEGINS):
+        return verify_record(message, keys)
+    try:
+        shown = describe_report(decode_report(payload))
+    except ReportRefused as refused:
+        return Verification(Status.INVALID, "bench report", where="report", why=str(refused))
+    return Verification(Status.VALID, "bench report", shown=shown, notes=(REPORT_NOTE,))
 
 
 def verify_record(message: bytes, keys: PublicKeys) -> Verification:

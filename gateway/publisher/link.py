@@ -81,7 +81,7 @@ class Link:
         self.client.max_inflight_messages = settings.inflight_max + 1  # the courier keeps a tighter count
         hints = self._will_hints(will)
         self.client.will_set(will.topic, will.payload, 1, will.retain, hints)
-        self._enter_credentials()
+        enter_credentials(self.client, settings)
         self.client.on_socket_open = set_nodelay
         self.client.on_connect = self._on_connect
         self.client.on_publish = self._on_publish
@@ -150,17 +150,6 @@ class Link:
         if line is not None:
             line.close()
 
-    def _enter_credentials(self) -> None:
-        settings = self.settings
-        if settings.username:
-            password = read_password(Path(settings.password_file)) if settings.password_file else None
-            self.client.username_pw_set(settings.username, password)
-        if settings.tls:
-            context = ssl.create_default_context(cafile=settings.tls_ca or None)
-            if settings.tls_cert:
-                context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
-            self.client.tls_set_context(context)
-
     def _will_hints(self, will: Message) -> Properties | None:
         if self.protocol != "5":
             return None
@@ -191,6 +180,18 @@ class Link:
         by_broker = flags.is_disconnect_packet_from_server
         reason = f"the broker said goodbye: {code}" if by_broker else f"the connection broke: {code}"
         self.events.append(Lost(reason, by_peer=by_broker or "keep alive" not in str(code).lower()))
+
+
+def enter_credentials(client: Client, settings: PublisherSettings) -> None:
+    """Give a client its user name, password and certificates. Raises `OSError` or `ssl.SSLError`."""
+    if settings.username:
+        password = read_password(Path(settings.password_file)) if settings.password_file else None
+        client.username_pw_set(settings.username, password)
+    if settings.tls:
+        context = ssl.create_default_context(cafile=settings.tls_ca or None)
+        if settings.tls_cert:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
+        client.tls_set_context(context)
 
 
 def set_nodelay(_client: Client, _data: object, line: SocketLike) -> None:

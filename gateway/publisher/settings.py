@@ -31,7 +31,7 @@ class PublisherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     topic_prefix: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
+            pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*\Z",
             max_length=128,
             description="first levels of every topic; /v1/ and the gateway's id follow",
         ),
@@ -79,4 +79,7 @@ class PublisherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     poll_ms: Annotated[
         int, Meta(ge=10, le=5000, description="look into the journal at least so often, woken or not")
     ] = 250
+    orders: Annotated[
+        bool, Meta(description="follow orders to start and stop scans over MQTT; the broker says who may give them")
+    ] = False
     alerts: Annotated[bool, Meta(description="mirror alarms and anomalies as plain CloudEvents JSON")] = True

@@ -23,7 +23,7 @@ class BadTopicLevel(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Every topic that one gateway publishes on; it publishes on no other."""
+    """Every topic of one gateway; it uses no other."""
 
     prefix: str
     gateway: str
@@ -46,6 +46,16 @@ class Topics:
     def status(self) -> str:
         """Return the topic that says whether the publisher is connected, retained."""
         return self._under("status")
+
+    @property
+    def order(self) -> str:
+        """Return the topic on which orders are heard, where the configuration allows any."""
+        return self._under("order")
+
+    @property
+    def order_answer(self) -> str:
+        """Return the topic that says what became of an order."""
+        return self._under("order/answer")
 
     def _under(self, rest: str) -> str:
         return f"{self.prefix}/{VERSION}/{level(self.gateway)}/{rest}"

@@ -42,7 +42,7 @@ def measure_memory(broker_port: int, folder: Path, scans: int) -> MemoryFigures:
             time.sleep(SETTLE_S)
             idle = resident(core), resident(publisher)
             for number in range(1, scans + 1):
-                ask(folder / "control.sock", Ask("scan"))
+                ask(folder / "control.sock", Ask("start"))
                 if not verdicts.await_count(number, VERDICT_S_MAX):
                     raise TimeoutError(f"no verdict on scan {number} within {VERDICT_S_MAX:g} s")
             return MemoryFigures(*idle, resident(core), resident(publisher), scans)

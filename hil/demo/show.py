@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway import clock
+from gateway.claims import Claims
 from gateway.control import Ask, ask
 from gateway.evidence.keys import load_public
 from gateway.evidence.verify import verify_file
@@ -65,7 +66,7 @@ def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], N
     """Have each object scanned, and wait for its verdict to arrive, verified, at the subscriber."""
     subscriber.wait(lambda seen: any(body[1] == "head" for body in seen.of_kind(READING)), DRAIN_S_MAX)
     for number, shown in enumerate(OBJECTS, 1):
-        ask(control, Ask("scan", label=shown.name))
+        ask(control, Ask("start", claims=Claims(label=shown.name)))
         if not subscriber.wait(lambda seen, wanted=number: len(outcomes(seen)) >= wanted, VERDICT_S_MAX):  # type: ignore[misc]  # a default binds the loop's number
             say(f"{shown.title}: no verdict within {VERDICT_S_MAX:g} s")
             return

@@ -57,7 +57,7 @@ def test_a_refusal_names_key_value_and_rule(line: str, key: str, value: str, rul
 def test_an_unknown_driver_is_refused_with_those_there_are() -> None:
     """A spelling mistake in a driver's name stops the core, not the publisher."""
     config = parse(GOOD.replace("nqr-head", "nqr-haed").encode(), "gateway.toml")
-    with pytest.raises(NoSuchDriver, match=r"instrument\[0\].driver = 'nqr-haed': must be one of: eurotherm-3200"):
+    with pytest.raises(NoSuchDriver, match=r"instrument\[0\].driver = 'nqr-haed': must be one of: .*eurotherm-3200"):
         check_drivers(config.instrument)
 
 

@@ -8,22 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from gateway.claims import Claims
 from gateway.control import CALLERS_MAX, REQUEST_BYTES_MAX, Answer, Ask, ControlRefused, ask, reply, serve
 
 
-def agree(asked: Ask) -> Answer:
+def agree(asked: Ask, _who: str) -> Answer:
     """Answer every request."""
-    return Answer(scan_id=len(asked.label))
+    return Answer(scan_id=len(asked.claims.label))
 
 
 @pytest.mark.parametrize("line", [
-    b"\n", b"null\n", b"[]\n", b'{"what":"scan","label":7}\n', b'{"what":"stop"}\n', b'{"what":"scan","why":""}\n',
-    b'{"what":"scan","label":"' + b"x" * 201 + b'"}\n', b'{"what":"scan","label":"\xff"}\n', b"\xd8\n",
-    b'{"what":"scan","label":"\\ud800"}\n',
+    b"\n", b"null\n", b"[]\n", b'{"what":"start","head":7}\n', b'{"what":"reboot"}\n', b'{"what":"start","why":""}\n',
+    b'{"what":"start","claims":{"label":"' + b"x" * 201 + b'"}}\n', b'{"what":"start","head":"\xff"}\n', b"\xd8\n",
+    b'{"what":"start","head":"\\ud800"}\n', b'{"what":"start","claims":{"colour":"red"}}\n',
 ])
 def test_a_line_that_is_no_request_is_refused_with_the_reason(line: bytes) -> None:
     """Nothing is obeyed half."""
-    answer = reply(line, agree)
+    answer = reply(line, agree, "somebody")
     assert answer.scan_id is None
     assert answer.refused.startswith("not a request")
 
@@ -39,7 +40,7 @@ async def test_a_proper_request_is_answered_on_a_socket_that_only_the_group_may_
             writer.write(b"x" * (REQUEST_BYTES_MAX * 3))
             assert await reader.read() == b""
             writer.close()
-            answer = await asyncio.to_thread(ask, path, Ask("scan", label="four"))
+            answer = await asyncio.to_thread(ask, path, Ask("start", claims=Claims(label="four")))
             assert answer.scan_id == 4
             server.close()
 
@@ -59,7 +60,7 @@ async def test_callers_who_say_nothing_use_up_no_descriptors(tmp_path: Path) -> 
     silent[0][1].close()
     await silent[0][1].wait_closed()
     await asyncio.sleep(0.05)
-    assert (await asyncio.to_thread(ask, tmp_path / "c", Ask("scan", label="four"))).scan_id == 4
+    assert (await asyncio.to_thread(ask, tmp_path / "c", Ask("start", claims=Claims(label="four")))).scan_id == 4
     for _, writer in silent[1:]:
         writer.close()
     server.close()

@@ -17,9 +17,10 @@ from gateway import clock
 from gateway.assembly import assemble
 from gateway.config import load
 from gateway.control import Ask
-from gateway.core import SCAN_RETRY_S, Core
+from gateway.core import Core
 from gateway.evidence import keys
 from gateway.evidence.writer import JournalBehind
+from gateway.scans import SCAN_RETRY_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
 def test_a_scan_that_cannot_be_journaled_is_refused_to_whoever_asks(core: Core) -> None:
     """It is not begun, and the answer says what to do."""
     core.assembly.lanes["head"].last_reading = heard_now()
-    answer = core.answer(Ask("scan"))
+    answer = core.answer(Ask("start"), "root")
     assert answer.scan_id is None
     assert "try again" in answer.refused
 
@@ -89,15 +90,15 @@ def test_a_scan_that_cannot_be_journaled_is_refused_to_whoever_asks(core: Core) 
 def test_a_scan_of_a_head_that_is_away_is_refused(core: Core) -> None:
     """It would begin when the head comes back, on whatever lies in the bay by then."""
     lane = core.assembly.lanes["head"]
-    assert "does not answer" in core.answer(Ask("scan")).refused
+    assert "does not answer" in core.answer(Ask("start"), "root").refused
     lane.last_reading = heard_now()
     lane.last_fault = Fault("port missing", "unplugged", clock.monotonic_ns())
-    assert "does not answer" in core.answer(Ask("scan")).refused
+    assert "does not answer" in core.answer(Ask("start"), "root").refused
 
 
 async def test_a_schedule_goes_on_when_the_journal_was_behind(core: Core) -> None:
     """The task of the schedule is alive after it met a full queue."""
-    schedule = asyncio.create_task(core.scan_on("head"))
+    schedule = asyncio.create_task(core.scans.repeat("head"))
     await asyncio.sleep(SCAN_RETRY_S / 10)
     assert not schedule.done()
     schedule.cancel()

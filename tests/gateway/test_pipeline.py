@@ -11,6 +11,7 @@ import numpy as np
 from calibration.reading import Trust
 from drivers.sample import Channel, Event, Fault, Identity, Sample
 from gateway.block import Block
+from gateway.claims import Claims
 from gateway.clock import Now
 from gateway.drafts import Drafter
 from gateway.evidence.body import DETAIL_BYTES_MAX, FaultBody, ReadingBody
@@ -120,5 +121,5 @@ def test_a_configured_serial_number_is_used_only_where_the_device_tells_none_and
 def test_a_scan_without_a_label_can_be_recorded() -> None:
     """Nobody has to name the load; a claim that was not made is not in the record."""
     for label, claimed in (("", None), ("MSKU 123456-7", "MSKU 123456-7")):
-        body = decode(encode(DRAFTER.context(NOW, "schedule", 3, label), "bay", 0)).body
+        body = decode(encode(DRAFTER.context(NOW, "schedule", 3, Claims(label=label)), "bay", 0)).body
         assert body.event_id == claimed  # type: ignore[union-attr]  # a context

@@ -14,6 +14,7 @@ import yaml
 from gateway.evidence.record import Kind
 from gateway.publisher.journal import UNKNOWN
 from tests.publisher.core import Core
+from tests.publisher.ordering import answer_to, hearing
 from tests.publisher.running import RunningPublisher, quick
 from tests.publisher.subscriber import Heard, Subscriber, wait_for
 
@@ -72,6 +73,8 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> list[Heard]:
     core.anomaly()
     core.configuration(100)
     with Subscriber(broker.port) as early:
+        with hearing(quick(broker.port), folder / "no core"):
+            answer_to(early, b'{"id": "gate-1", "order": "start", "claims": {"container": "CSQU3054383"}}')
         with RunningPublisher(core, folder / "s", quick(broker.port)) as running:
             assert wait_for(lambda: len(early.payloads()) == 5)
             assert wait_for(lambda: early.payloads("/checkpoint"))
@@ -96,7 +99,7 @@ def test_the_document_is_well_formed_asyncapi_3() -> None:
         assert all(set(resolve(item)) <= FIELDS["parameter"] for item in channel["parameters"].values())
     for operation in DOCUMENT["operations"].values():
         assert set(operation) == FIELDS["operation"]
-        assert operation["action"] == "send"
+        assert operation["action"] in {"send", "receive"}
         assert set(operation["bindings"]["mqtt"]) <= {"qos", "retain", "bindingVersion"}
     for message in DOCUMENT["components"]["messages"].values():
         assert set(message) <= FIELDS["message"]

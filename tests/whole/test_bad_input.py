@@ -167,7 +167,7 @@ def test_a_request_that_is_none_is_answered_or_dropped_and_harms_nothing(bench: 
                 line.sendall(words)
             if words.endswith(b"\n"):
                 assert b"not a request" in line.recv(4096)
-    scan = site.command("scan", "--config", site.config)
+    scan = site.command("scan", "start", "--config", site.config)
     assert (scan.returncode, "must be one of: none" in scan.stderr) == (2, True), scan.stderr
     time.sleep(1)
     assert core.stop() == 0

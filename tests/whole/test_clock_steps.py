@@ -15,7 +15,7 @@ import pytest
 from calibration.certificate_text import certificate_text
 from tests.publisher.subscriber import Subscriber
 from tests.whole.bench import magnetometer_statement
-from tests.whole.installed import instrument, wait_until
+from tests.whole.installed import instrument, of_instrument, wait_until
 
 if TYPE_CHECKING:
     from gateway.evidence.record import Record
@@ -39,11 +39,11 @@ def stepped(tmp_path: Path) -> dict[str, str]:
     return {"LD_PRELOAD": str(library), "CLOCK_STEP_FILE": str(tmp_path / "step")}
 
 
-def step(environment: dict[str, str], seconds: int) -> None:
-    """Step the clock of every process with this environment, in one moment."""
+def step(environment: dict[str, str], seconds: int, kernel: str = "") -> None:
+    """Step the clock of every process with this environment, in one moment; `kernel` is what it says of its clock."""
     file = Path(environment["CLOCK_STEP_FILE"])
     fresh = file.with_suffix(".new")
-    fresh.write_text(str(seconds))
+    fresh.write_text(f"{seconds} {kernel}")
     os.replace(fresh, file)  # noqa: PTH105  the same call as everywhere: an atomic rename
 
 
@@ -105,3 +105,44 @@ def check_trust(readings: list[Record]) -> None:
         assert body.calibrated == (-1.5 * HOUR_S < away_s < YEAR_S), body  # type: ignore[union-attr]  # a reading
         seen.add(round(away_s / HOUR_S))
     assert len(seen) == len(set(STEPS_S))
+
+
+def test_an_atomic_clock_keeps_readings_calibrated_when_the_time_server_is_lost(
+    bench: Bench, site: Installed, stepped: dict[str, str]
+) -> None:
+    """Records say holdover with a growing error; a clock that is then set by hand is believed no more."""
+    (site.folder / "lane.toml").write_text(certificate_text(magnetometer_statement(time.time() - HOUR_S)))
+    site.configure(
+        instrument("atomic", "csac", bench.stand("csac"), poll_ms=1000),
+        instrument("lane", "twinleaf", bench.stand("twinleaf"), block_ms=100, certificate="lane.toml"),
+    )
+    text = site.config.read_text()
+    assert "require_synchronised = false" in text
+    site.config.write_text(text.replace("require_synchronised = false", 'reference = "atomic"'))
+    step(stepped, 0, "synchronised")
+    core = site.started("run", stepped)
+    await_told(site, "atomic", "synchronised")
+    for seconds, kernel, status in ((0, "unsynchronised", "holdover"), (30, "unsynchronised", "unsynchronised"),
+                                    (0, "synchronised", "synchronised")):
+        step(stepped, seconds, kernel)
+        await_told(site, "atomic", status)
+    assert core.stop() == 0
+    readings = [one for one in site.records() if one.kind == "reading" and one.body.instrument == "lane"]  # type: ignore[union-attr]  # a reading
+    for one in readings:
+        assert one.body.calibrated == (one.stamp.status != "unsynchronised"), one  # type: ignore[union-attr]  # a reading
+    held = [one.stamp.error_ns or 0 for one in readings if one.stamp.status == "holdover"]
+    assert 500_000 < held[0] <= held[-1] < 200_000_000
+    faults = [one.body.kind for one in site.records() if one.kind == "fault"]  # type: ignore[union-attr]  # a fault
+    assert [kind for kind in faults if kind.startswith("clock")] == [
+        "clock holdover", "clock unsynchronised", "clock synchronised"]
+
+
+def await_told(site: Installed, name: str, status: str) -> None:
+    """Wait until three readings of an instrument, from now on, say that of the clock."""
+    start = len(site.messages())
+
+    def told() -> bool:
+        new = of_instrument(site.records()[start:], name)
+        return sum(one.kind == "reading" and one.stamp.status == status for one in new) > 2
+
+    wait_until(told, 15, f"readings of {name} under a clock that is {status}")

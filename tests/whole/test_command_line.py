@@ -134,8 +134,9 @@ def test_status_export_and_verify_answer_for_a_running_gateway_and_for_one_that_
     assert {one["name"]: one["calibrated"] for one in told["core"]["instruments"]}["oven"]
     assert told["publisher"]["state"] == "connected"
     for words, code, word in ((("nose",), 2, "must be one of: head"), (("--label", "ü" * 200), 2, "256 bytes"),
-                              ((), 0, "has begun")):
-        done = site.command("scan", "--config", site.config, *words)
+                              (("--container", "CSQU3054384"), 2, "the check digit of CSQU305438 is 3"),
+                              (("--container", "CSQU3054383", "--hs6", "360200"), 0, "has begun")):
+        done = site.command("scan", "start", "--config", site.config, *words)
         assert (done.returncode, word in done.stdout + done.stderr) == (code, True), done
     wait_until(lambda: any(record.kind == "verdict" for record in site.records()), 20, "a verdict")
     live = site.command("verify", site.journal, "--key", site.public)

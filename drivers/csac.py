@@ -1,0 +1,257 @@
+"""Microchip SA.45s chip-scale atomic clock (CSAC): how the clock is, and the time of day at its 1PPS.
+
+Rule: it only reads. Setting the time of day, the modes or the steering wears a memory of fewer than 20 000 writes
+and changes the clock: a deliberate act of somebody who stands at it.
+
+Quantity   state of lock and discipline, phase against a reference 1PPS in ns, time of day in s, health of the cell
+Range      phase +-32767 ns, resolution of the meter 0.45 ns; time of day 32 bit; temperature +-2 K (guide, table 6)
+Line       57600 8N1, CMOS levels, no flow control; lines of text, with a checksum where its mode says so
+Rate       one sample a poll; the time of day is answered at the next 1PPS, so not more than one a second
+Source     Microchip SA.45s CSAC User Guide, revision D, pages 17 to 28
+Faults     "no answer", "refused", "bad checksum", "bad packet", "overlong frame"
+Flags      "not locked: <status>", "alarm: <what>", "holdover", "discipline acquiring", "reference 1PPS missing",
+           "time of day not at the 1PPS"
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drivers import csac_telemetry as telemetry
+from drivers.complaint import Complaint
+from drivers.driver import DriverOptions, Instrument, LineSettings
+from drivers.question import Inquiry, Question
+from drivers.sample import Channel, Event, Fault, Identity, Sample
+from drivers.settings import Settings
+from drivers.text_line import LineReader
+
+if TYPE_CHECKING:
+    from drivers.sample import Nanoseconds
+
+MAKE, MODEL = "Microchip", "SA.45s"
+STREAM = "clock"
+
+# 140 bytes take 24 ms at 57600 baud; ten times that for a clock that is busy steering.
+ANSWER_S_MAX = 0.3
+
+# The guide, page 27: the answer comes up to 20 ms after the next 1PPS, so allow more than a second.
+TOD_S_MAX = 1.5
+
+# A late line has ended by then: 140 bytes take 24 ms.
+QUIET_S = 0.05
+
+TOD = re.compile(r"\d{1,10}")
+
+HEADER_ASKED, TELEMETRY_ASKED, TOD_ASKED = "the header of telemetry", "telemetry", "the time of day"
+COMMANDS = {HEADER_ASKED: "6", TELEMETRY_ASKED: "^", TOD_ASKED: "T?"}
+
+DISCIPLINED, HOLDOVER = 1, 2    # of DiscOK; 0 is acquiring
+
+PPS_AGE = Channel("pps_age", "time", "s")       # from the answer at the 1PPS to the sample's last byte
+HOLDOVER_FOR = Channel("holdover", "time", "s")  # since it was first seen, so at least; 0 when it was just seen
+
+ALARM = "alarm: "
+FLAG_HOLDOVER = "holdover"
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReport:
+    """What a clock's sample says of time.
+
+    `disciplined` follows a reference 1PPS; `holdover_s` is how long that has been gone at least, None where the
+    clock is not in holdover. `tod_s` is the time of day in the clock's own count; where the clock answered at its
+    1PPS, `tod_at` is when that answer came: 20 ms after the edge at most, besides the line and the port's turn.
+    """
+
+    locked: bool
+    disciplined: bool
+    holdover_s: float | None
+    phase_ns: float | None
+    tod_s: int | None
+    tod_at: Nanoseconds | None
+    alarms: tuple[str, ...]
+
+
+def clock_report(sample: Sample) -> ClockReport | None:
+    """Return what the sample says of time; None where it is not a clock's."""
+    told = {channel.name: float(value) for channel, value in zip(sample.channels, sample.values[-1], strict=False)}
+    if sample.stream != STREAM or "status" not in told:
+        return None
+    age_s = told.get(PPS_AGE.name)
+    return ClockReport(
+        locked=told["status"] == 0,
+        disciplined=told.get("discipline") == DISCIPLINED,
+        holdover_s=told.get(HOLDOVER_FOR.name),
+        phase_ns=told.get("phase"),
+        tod_s=int(told["time_of_day"]) if "time_of_day" in told else None,
+        tod_at=None if age_s is None else sample.seen_at - round(age_s * 1e9),
+        alarms=tuple(flag.removeprefix(ALARM) for flag in sample.flags if flag.startswith(ALARM)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOfDay:
+    """The answer to !T?: the clock's count, when it came, and its bytes."""
+
+    tod_s: int
+    seen_at: Nanoseconds
+    raw: bytes
+
+
+class CsacDriver:
+    """Asks the clock for its time of day and then for its telemetry, once each poll.
+
+    Settings: `checksum` "auto" takes up checksums when the clock wants them, "on" and "off" fix it; `tod` false
+    takes the time of day from telemetry alone, which may be a second off and does not wait for the 1PPS.
+    """
+
+    def __init__(self, options: DriverOptions) -> None:
+        settings = Settings(options.settings)
+        self._checksum = settings.word("checksum", "auto", ("auto", "on", "off"))
+        self._wants_tod = settings.flag("tod", default=True)
+        self._inquiry = Inquiry(options.poll_s, QUIET_S)
+        self._lines = LineReader(b"\n", telemetry.LINE_BYTES_MAX)
+        self._complaint = Complaint()
+        self._tod_complaint = Complaint()
+        self._late: list[Event] = []        # what `ask` found; told with the next bytes
+        self._checked = self._checksum == "on"
+        self._holdover_since: Nanoseconds | None = None
+        self._polls = 0
+        self._forget()
+
+    def opened(self, now: Nanoseconds) -> None:
+        """Forget half a line and the header, for another clock may sit on the line now."""
+        self._inquiry.opened(now)
+        self._lines.opened()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._header: tuple[str, ...] | None = None
+        self._tod: TimeOfDay | None = None
+
+    def ask(self, now: Nanoseconds) -> bytes:
+        """Return the next question of the poll when it is due."""
+        late = self._inquiry.lapsed(now)
+        if late is not None:
+            complaint = self._tod_complaint if late.about == TOD_ASKED else self._complaint
+            self._late += complaint.failed("no answer", f"clock: {late.about}, {late.answer_s_max:g} s", now)
+        if self._inquiry.due(now):
+            self._tod = None
+            self._inquiry.begin(self._round(), now)
+        return self._inquiry.ask(now)
+
+    def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
+        """Return the sample that an answer completed, and faults."""
+        events, self._late = self._late, []
+        for found in self._lines.feed(chunk, now):
+            if isinstance(found, Fault):
+                self._inquiry.stray(now)
+                events.append(found)
+            else:
+                events += self._line(found, now)
+        return events
+
+    def _round(self) -> list[Question]:
+        abouts = [] if self._header else [HEADER_ASKED]
+        abouts += [TOD_ASKED] if self._wants_tod else []
+        return [self._question(about) for about in (*abouts, TELEMETRY_ASKED)]
+
+    def _question(self, about: str) -> Question:
+        text = COMMANDS[about]
+        sum_ = f"*{telemetry.checksum(text)}" if self._checked else ""
+        return Question(f"!{text}{sum_}\r\n".encode(), about, TOD_S_MAX if about == TOD_ASKED else ANSWER_S_MAX)
+
+    def _line(self, raw: bytes, now: Nanoseconds) -> list[Event]:
+        asked = self._inquiry.open
+        if asked is None:
+            self._inquiry.stray(now)
+            return []
+        text, summed = telemetry.unsummed(raw.decode("ascii").strip("\r\n"))
+        if text in {"*", "?"}:      # whether a refusal carries a checksum, the guide does not say
+            return self._refused(text, asked, now)
+        if self._checked and not summed:
+            return [Fault("bad checksum", f"{asked.about}: {raw!r}: must end in *{telemetry.checksum(text)}", now)]
+        return self._answer(text, raw, asked, now)
+
+    def _answer(self, text: str, raw: bytes, asked: Question, now: Nanoseconds) -> list[Event]:
+        """Take a line for the open question's answer if it has its form; any other is a late one or noise."""
+        try:
+            if asked.about == HEADER_ASKED and telemetry.is_header(text):
+                self._header = telemetry.read_header(text)
+            elif asked.about == TOD_ASKED and TOD.fullmatch(text):
+                self._tod = TimeOfDay(int(text), now, raw)
+                self._tod_complaint.settled()
+            elif asked.about == TELEMETRY_ASKED and "," in text and not telemetry.is_header(text):
+                told = telemetry.read_telemetry(text, self._header or telemetry.HEADER)
+                self._inquiry.answered()
+                self._complaint.settled()
+                return [self._sample(told, raw, now)]
+            else:
+                return []
+        except telemetry.Unreadable as wrong:
+            return [Fault("bad packet", str(wrong), now)]
+        self._inquiry.answered()
+        return []
+
+    def _refused(self, text: str, asked: Question, now: Nanoseconds) -> list[Event]:
+        """Take a refusal: * wants a checksum, ? does not know the command, or not with a checksum behind it."""
+        if text == "?" and not self._checked and asked.about != TELEMETRY_ASKED:
+            self._inquiry.answered()    # an old firmware: telemetry alone is enough
+            self._header = self._header or telemetry.HEADER
+        else:
+            self._inquiry.give_up(now)
+        if self._checksum == "auto":
+            self._checked = text == "*" or (self._checked and text != "?")
+        complaint = self._tod_complaint if asked.about == TOD_ASKED else self._complaint
+        words = "wants a checksum" if text == "*" else "does not know the command"
+        return [*complaint.failed("refused", f"clock: {asked.about}: it {words}", now)]
+
+    def _sample(self, told: telemetry.Telemetry, raw: bytes, now: Nanoseconds) -> Sample:
+        numbers = dict(told.numbers)
+        discipline = numbers.get(telemetry.CHANNELS["DiscOK"])
+        if self._tod is not None:
+            numbers[telemetry.CHANNELS["TOD"]] = float(self._tod.tod_s)
+            numbers[PPS_AGE] = (now - self._tod.seen_at) / 1e9
+        if discipline == HOLDOVER:
+            self._holdover_since = now if self._holdover_since is None else self._holdover_since
+            numbers[HOLDOVER_FOR] = (now - self._holdover_since) / 1e9
+        else:
+            self._holdover_since = None
+        self._polls += 1
+        return Sample(
+            Identity(MAKE, MODEL, told.serial, told.firmware), STREAM, tuple(numbers),
+            np.array([list(numbers.values())], dtype=np.float64), None, self._polls - 1, now,
+            (self._tod.raw if self._tod else b"") + raw, self._flags(told, discipline))
+
+    def _flags(self, told: telemetry.Telemetry, discipline: float | None) -> tuple[str, ...]:
+        flags = [f"{ALARM}{what}" for what in told.alarms]
+        if told.status:
+            flags.append(f"not locked: {telemetry.STATUS_WORDS[told.status]}")
+        if discipline is not None and discipline != DISCIPLINED:
+            flags.append(FLAG_HOLDOVER if discipline == HOLDOVER else "discipline acquiring")
+        if told.needs_reference:
+            flags.append("reference 1PPS missing")
+        if self._wants_tod and self._tod is None:
+            flags.append("time of day not at the 1PPS")
+        return tuple(flags)
+
+
+INSTRUMENT = Instrument(
+    name="csac",
+    title="Microchip SA.45s chip-scale atomic clock",
+    quantity="time",
+    unit="s",
+    line=LineSettings(baud=57_600),
+    source="Microchip SA.45s CSAC User Guide, revision D, pages 17 to 28",
+    make=CsacDriver,
+    kind="stream",
+    uncertainty="phase meter resolves 0.45 ns; temperature +-2 K; of the time itself: by its discipline",
+    settings={
+        "checksum": "whether commands carry a checksum: auto, on or off",
+        "tod": "true: read the time of day at the 1PPS, up to a second a poll; false: from telemetry",
+    },
+)

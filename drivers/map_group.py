@@ -1,0 +1,140 @@
+"""One group of a register map: its poll, read after read, and the one sample that comes of it. No I/O and no clock.
+
+Rule: what the device refuses costs its own values, told in the sample's flags; all others are read as before.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drivers.map_columns import Columns
+from drivers.map_part import FUNCTIONS, halves, parts
+from drivers.map_text import bounds
+from drivers.map_values import decode, values_of
+from drivers.sample import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drivers.driver import ReadRegisters
+    from drivers.map_part import Part
+    from drivers.map_tables import RegisterMap
+    from drivers.map_values import Floats
+    from drivers.sample import Identity, Nanoseconds
+
+# Refusals after which a part of the read may still be answered: illegal address, illegal value (a device whose
+# reads are shorter than its map says), and device failure (some answer so to an absent register). A device that is
+# busy, or a gateway that does not reach it, refuses the whole of it.
+DIVISIBLE = frozenset({2, 3, 4})
+
+# A refused place is left out of the polls that follow and tried again after this long, with all that was merged.
+RETRY_S = 10.0
+
+# A sample's record holds 16 flags; that something is missing is told by every value that is not finite.
+NOTES_MAX = 8
+
+# Integers of 64 bit beyond this lose their last bits as float64; the raw bytes keep them.
+EXACT_MAX = 2.0**53
+
+
+class Group:
+    """Polls one group: `begin`; then for each `request` one of `take`, `refused`, `skip`; then `sample`."""
+
+    def __init__(self, found: RegisterMap, number: int, poll_s: float) -> None:
+        """Plan the reads of group `number`; `poll_s` is for a group that names no poll time of its own."""
+        table = found.group[number]
+        self.name = table.name
+        self.poll_ns = round(poll_s * 1e9) if table.poll_ms is None else table.poll_ms * 1_000_000
+        self.due: Nanoseconds | None = None
+        self.notes: list[str] = []
+        values = values_of(table, found.device)
+        self._columns = Columns(table)
+        self.channels = self._columns.channels
+        self._wide = [value.column for value in values if value.form.type in {"u64", "i64"} and value.form.bit is None]
+        self._whole = parts(values, {function: bounds(found, function) for function in FUNCTIONS})
+        self._parts = list(self._whole)
+        self._left_out: dict[Part, str] = {}
+        self._whole_again_at: Nanoseconds | None = None  # None while nothing is divided
+        self._undivided_until: Nanoseconds | None = None  # after a device that refused everything
+        self._rest: deque[Part] = deque()
+        self._row: Floats = np.empty(len(values))
+        self._raw: list[bytes] = []
+        self._polls = 0
+
+    def begin(self, now: Nanoseconds) -> None:
+        """Begin a poll: everything that is not left out is to be read."""
+        # Keep the rhythm, but do not catch up on polls that a silence has swallowed.
+        self.due = max((now if self.due is None else self.due) + self.poll_ns, now + self.poll_ns // 2)
+        if self._whole_again_at is not None and now >= self._whole_again_at:
+            self._join()
+        self._rest = deque(self._parts)
+        self._row = np.full(len(self._row), np.nan)
+        self._raw = []
+        self.notes = [f"{one.names} not read: {why}" for one, why in self._left_out.items()]
+
+    @property
+    def request(self) -> ReadRegisters | None:
+        """The next read of this poll, None where it is complete."""
+        return self._rest[0].request if self._rest else None
+
+    def take(self, registers: Sequence[int]) -> None:
+        """Take the answer to the read."""
+        read = self._rest.popleft()
+        decode(registers, read.plan, self._row)
+        self._raw.append(raw_of(read.request, registers))
+
+    def skip(self, why: str, *, rest: bool) -> None:
+        """Do without the values of this read, or of all the `rest`, in this poll."""
+        while self._rest:
+            self.notes.append(f"{self._rest.popleft().names} not read: {why}")
+            if not rest:
+                return
+
+    def refused(self, code: int, why: str, now: Nanoseconds) -> None:
+        """Take a device exception: divide the read, or do without its values."""
+        hopeless = self._undivided_until is not None and now < self._undivided_until
+        if code not in DIVISIBLE or hopeless:
+            self.skip(why, rest=False)
+            return
+        read = self._rest.popleft()
+        if self._whole_again_at is None:
+            self._whole_again_at = now + round(RETRY_S * 1e9)
+        place = self._parts.index(read)
+        divided = halves(read)
+        if divided is not None:
+            self._parts[place:place + 1] = divided
+            self._rest.extendleft(reversed(divided))
+            return
+        del self._parts[place]
+        self._left_out[read] = why
+        self.notes.append(f"{read.names} not read: {why}")
+
+    def sample(self, device: Identity, now: Nanoseconds) -> Sample | None:
+        """Return what the poll brought, None where that is nothing."""
+        if not self._parts:
+            self._join()
+            self._undivided_until = now + round(RETRY_S * 1e9)
+        self._polls += 1
+        if not self._raw or not self._columns.channels:
+            return None
+        values, u = self._columns.scaled(self._row)
+        notes = self.notes[:NOTES_MAX]
+        if self._wide and np.abs(self._row[self._wide]).max() > EXACT_MAX:
+            notes.append("an integer above 2^53 is rounded")
+        return Sample(device, self.name, self._columns.channels, values, None, self._polls - 1, now,
+                      b"".join(self._raw), tuple(notes), u)
+
+    def _join(self) -> None:
+        self._parts, self._left_out, self._whole_again_at = list(self._whole), {}, None
+
+
+def raw_of(request: ReadRegisters, registers: Sequence[int]) -> bytes:
+    """Return one read as raw data keep it: function, address, count and the octets of its answer, all big-endian."""
+    head = struct.pack(">BHH", request.function, request.address, request.count)
+    if request.function in {1, 2}:
+        return head + np.packbits(np.array(registers, np.uint8), bitorder="little").tobytes()
+    return head + struct.pack(f">{request.count}H", *registers)

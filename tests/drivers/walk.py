@@ -1,0 +1,268 @@
+"""Play shipped captures into drivers: whole, cut anywhere, with noise between. What every walk over `DRIVERS` uses.
+
+Rule: it knows no driver, only rows and captures, so that a new instrument is walked as soon as it has both.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import numpy as np
+
+from drivers.capture import Chunk, parse_capture
+from drivers.driver import DriverOptions, ReadRegisters
+from drivers.sample import Fault, Sample, ScanCapture
+from drivers.table import DRIVERS
+from hil.captures import shipped_captures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from drivers.capture import Capture
+    from drivers.driver import Instrument, RegisterDriver, Request, StreamDriver
+    from drivers.sample import Event, Nanoseconds
+
+    # Splits the device's bytes: how many came before this chunk, and the chunk.
+    Cut: TypeAlias = Callable[[int, bytes], list[bytes]]
+
+TURN_NS = 25_000_000            # a port's turn, drivers/port.py
+PATIENCE_NS = 15_000_000_000    # a driver that does not ask for so long will not ask any more
+
+KIND_CHARACTERS_MAX = 40
+DETAIL_CHARACTERS_MAX = 1000
+FLAGS_MAX = 200
+ASKED_BYTES_MAX = 4096          # what a port holds for a device that does not read
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One capture and the row of its instrument."""
+
+    name: str
+    row: Instrument
+    capture: Capture
+
+    @property
+    def listens(self) -> bool:
+        """Whether the device speaks by itself, so that its words need no question."""
+        return self.row.speaks
+
+    @property
+    def device_bytes(self) -> int:
+        """How many bytes came from the device."""
+        return sum(len(chunk.data) for chunk in self.capture.chunks if chunk.from_device)
+
+    def driver(self) -> StreamDriver | RegisterDriver:
+        """Return a fresh driver, told what it was told when the capture was made."""
+        header = self.capture.header
+        text = shipped_map(header.map) if header.map else ""
+        return self.row.make(DriverOptions(
+            poll_s=header.poll_s, packets=header.line is None, settings=header.settings, map_text=text))
+
+
+def cases(kind: str) -> dict[str, Case]:
+    """Return every shipped capture of a driver of this kind, by the name of its file."""
+    found = {}
+    for file in shipped_captures():
+        capture = parse_capture(file.read_text())
+        row = DRIVERS.get(capture.header.instrument)
+        if row is not None and row.kind == kind:
+            name = file.name.removesuffix(".capture")
+            found[name] = Case(name, row, capture)
+    return found
+
+
+def shipped_map(name: str) -> str:
+    """Return the text of a register map that is shipped."""
+    from importlib.resources import files
+
+    return (files("drivers") / "maps" / f"{name}.toml").read_text()
+
+
+def uncut(_before: int, data: bytes) -> list[bytes]:
+    """Leave every chunk as it came."""
+    return [data]
+
+
+def by_byte(_before: int, data: bytes) -> list[bytes]:
+    """Cut every chunk into its bytes."""
+    return [data[place:place + 1] for place in range(len(data))]
+
+
+def cut_at(place: int) -> Cut:
+    """Return a cut at one place of the whole."""
+    def cut(before: int, data: bytes) -> list[bytes]:
+        inside = place - before
+        return [data[:inside], data[inside:]] if 0 < inside < len(data) else [data]
+    return cut
+
+
+def play(case: Case, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]] | None = None) -> list[Event]:
+    """Return what a stream driver makes of the chunks; `noise` comes before the chunk of that number."""
+    driver = cast("StreamDriver", case.driver())
+    player = Listening(driver) if case.listens else Conversing(driver)
+    player.events += player.opened()
+    before = 0
+    for number, chunk in enumerate(chunks):
+        for piece in (noise or {}).get(number, []):
+            player.hear(piece)
+        if case.listens and case.capture.header.line is None and number in (noise or {}):
+            player.events += player.opened()    # bare TCP has no frame marks: only a new connection finds the step
+        if chunk.from_device:
+            for piece in cut(before, chunk.data):
+                player.hear(piece)
+            before += len(chunk.data)
+        else:
+            player.told(chunk, chunks[number + 1].at if number + 1 < len(chunks) else chunk.at)
+        player.now = max(player.now, chunk.at)
+    return player.events
+
+
+class Listening:
+    """Plays to a driver whose device speaks by itself: it is asked each time, and what it says is not waited for."""
+
+    def __init__(self, driver: StreamDriver) -> None:
+        self.driver = driver
+        self.now: Nanoseconds = 0
+        self.events: list[Event] = []
+
+    def opened(self) -> list[Event]:
+        """Open the line."""
+        self.driver.opened(self.now)
+        return []
+
+    def hear(self, piece: bytes) -> None:
+        """Feed some bytes."""
+        self.events += checked(self.driver.feed(piece, self.now))
+
+    def told(self, chunk: Chunk, until: Nanoseconds) -> None:
+        """Let the driver say what it has to say when the host said something in the capture."""
+        del until
+        self.now = max(self.now, chunk.at)
+        well_asked(self.driver.ask(self.now))
+
+
+class Conversing(Listening):
+    """Plays to a driver that asks: time goes on until it has asked something, then the recorded answer comes."""
+
+    def told(self, chunk: Chunk, until: Nanoseconds) -> None:
+        """Wait until the driver asks; give up where it does not."""
+        del until
+        self.now = max(self.now, chunk.at)
+        end = self.now + PATIENCE_NS
+        while not well_asked(self.driver.ask(self.now)) and self.now < end:
+            self.events += checked(self.driver.feed(b"", self.now))
+            self.now += TURN_NS
+
+
+def converse(driver: RegisterDriver, chunks: Sequence[Chunk]) -> list[Event]:
+    """Return what a register driver makes of recorded answers, which are given by the question they answer."""
+    answers = exchanges(chunks)
+    events: list[Event] = []
+    now, quiet_since = 0, 0
+    while answers and now - quiet_since < PATIENCE_NS:
+        request = driver.ask(now)
+        if request is None:
+            now += max(round(driver.idle_s_max * 1e9), 1_000_000)
+            continue
+        place = next((place for place, (asked, _) in enumerate(answers) if asks(asked, request)), None)
+        quiet_since = now if place is not None else quiet_since
+        answer = answers.pop(place)[1] if place is not None else b""
+        events += checked(answered(driver, request, answer, now))
+        now += 1_000_000
+    return events
+
+
+def exchanges(chunks: Iterable[Chunk]) -> list[tuple[bytes, bytes]]:
+    """Return request and answer of a register capture, each unit id and PDU; an answer that is missing is empty."""
+    found: list[tuple[bytes, bytes]] = []
+    for chunk in chunks:
+        if not chunk.from_device:
+            found.append((chunk.data, b""))
+        elif found:
+            found[-1] = (found[-1][0], chunk.data)
+    return found
+
+
+def asks(recorded: bytes, request: Request) -> bool:
+    """Tell whether a recorded request is this one, whatever it writes."""
+    function, address = recorded[1], int.from_bytes(recorded[2:4], "big")
+    if isinstance(request, ReadRegisters):
+        return (function, address, int.from_bytes(recorded[4:6], "big")) == (
+            request.function, request.address, request.count)
+    return function in {6, 16} and address == request.address
+
+
+def answered(driver: RegisterDriver, request: Request, answer: bytes, now: Nanoseconds) -> list[Event]:
+    """Give the driver a recorded answer: registers, an exception or silence."""
+    if len(answer) < 2:
+        return driver.refuse("no answer", now)
+    if answer[1] & 0x80:
+        return driver.refuse(f"exception {answer[2]}", now)
+    body = answer[3:] if isinstance(request, ReadRegisters) else b""
+    return driver.answer([int.from_bytes(body[i:i + 2], "big") for i in range(0, len(body), 2)], now)
+
+
+def well_asked(asked: bytes) -> bytes:
+    """Return what a driver sends, if it is bytes and few enough for a port."""
+    assert isinstance(asked, bytes)
+    assert len(asked) <= ASKED_BYTES_MAX
+    return asked
+
+
+def checked(events: list[Event]) -> list[Event]:
+    """Return the events, if each of them is one that the pipeline can take."""
+    for event in events:
+        if isinstance(event, Fault):
+            assert 0 < len(event.kind) <= KIND_CHARACTERS_MAX, event
+            assert len(event.detail) <= DETAIL_CHARACTERS_MAX, event
+        elif isinstance(event, Sample):
+            assert event.values.ndim == 2, event
+            assert event.values.dtype == np.float64, event
+            assert event.values.shape[0] > 0, event
+            assert event.values.shape[1] == len(event.channels) > 0, event
+            assert event.raw, event
+            assert event.rate_hz is None or event.rate_hz > 0, event
+            assert len(event.flags) <= FLAGS_MAX, event
+            assert all(channel.name for channel in event.channels), event
+        else:
+            assert isinstance(event, ScanCapture), event
+    return events
+
+
+def samples(events: Iterable[Event]) -> list[Sample]:
+    """Return the samples among the events."""
+    return [event for event in events if isinstance(event, Sample)]
+
+
+def content(sample: Sample) -> tuple[object, ...]:
+    """Return what a sample says, without when it came and how many came before it."""
+    return sample.device, sample.stream, sample.channels, sample.values.tobytes(), sample.rate_hz, sample.raw
+
+
+def counted(events: Iterable[Event]) -> Counter[tuple[object, ...]]:
+    """Return how often each content came."""
+    return Counter(content(sample) for sample in samples(events))
+
+
+def state_bytes(driver: object) -> int:
+    """Return how many bytes everything takes that a driver holds, itself included; not what it shares as code."""
+    seen: set[int] = set()
+    todo, total = [driver], 0
+    shared = (type, types.ModuleType, types.FunctionType, types.CodeType, types.BuiltinFunctionType)
+    while todo:
+        one = todo.pop()
+        if id(one) in seen or isinstance(one, shared):
+            continue
+        seen.add(id(one))
+        total += sys.getsizeof(one)
+        if not isinstance(one, types.FrameType | types.GeneratorType):
+            todo += gc.get_referents(one)
+        elif isinstance(one, types.GeneratorType) and one.gi_frame is not None:
+            todo += list(one.gi_frame.f_locals.values())
+    return total
