@@ -41,12 +41,19 @@ def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, 
 
 def row(field: msgspec.structs.FieldInfo, hint: object) -> str:
     """Return one line of the table."""
+    hint = given(hint)
     metas = metas_of(hint)
     meaning = next((meta.description for meta in reversed(metas) if meta.description), "")
     kind = kind_of(hint)
     limits = [f"{sign} {value:g}" for meta in metas
               for sign, value in ((">=", meta.ge), (">", meta.gt), ("<=", meta.le)) if value is not None]
     return f"| `{field.encode_name}` | {', '.join([kind, *limits])} | {default_of(field)} | {meaning} |"
+
+
+def given(hint: object) -> object:
+    """Return what a value may be where it is given: what may be left out is a type or None."""
+    choices = get_args(hint)
+    return choices[0] if len(choices) == 2 and choices[1] is type(None) else hint
 
 
 def metas_of(hint: object) -> list[msgspec.Meta]:
@@ -66,7 +73,7 @@ def kind_of(hint: object) -> str:
     if hint in words:
         return words[hint]
     choices = get_args(hint)
-    if choices and all(isinstance(choice, str) for choice in choices):
+    if choices and all(isinstance(choice, str | int) for choice in choices):
         return " or ".join(f"`{choice}`" for choice in choices)
     if choices and choices[-1] is Ellipsis:
         return "list of texts"
@@ -80,6 +87,8 @@ def default_of(field: msgspec.structs.FieldInfo) -> str:
     if field.default in {msgspec.NODEFAULT, ()}:
         return "empty"
     value = field.default
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"
