@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import bdbg, csac, eurotherm, geometrics, gmc, mecom, modbus_map, nqr_head, nqrduck, twinleaf
+from drivers import bdbg, csac, eurotherm, geometrics, gmc, mecom, modbus_map, nqr_head, nqrduck, qzfm, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -18,6 +18,7 @@ DRIVERS = {
         gmc.INSTRUMENT,
         bdbg.INSTRUMENT,
         geometrics.INSTRUMENT,
+        qzfm.INSTRUMENT,
         modbus_map.INSTRUMENT,
         nqrduck.INSTRUMENT,
     )
