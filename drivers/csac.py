@@ -49,6 +49,9 @@ TOD = re.compile(r"\d{1,10}")
 HEADER_ASKED, TELEMETRY_ASKED, TOD_ASKED = "the header of telemetry", "telemetry", "the time of day"
 COMMANDS = {HEADER_ASKED: "6", TELEMETRY_ASKED: "^", TOD_ASKED: "T?"}
 
+TOD_SECONDS = 1 << 32
+TOD_AHEAD_S_MAX = 2     # the next 1PPS after telemetry is one second on, or two if one came before the question
+
 DISCIPLINED, HOLDOVER = 1, 2    # of DiscOK; 0 is acquiring
 
 AT_PPS = Channel("time_of_day_at_pps", "time", "s")
@@ -182,7 +185,7 @@ class CsacDriver:
             elif asked.about == TELEMETRY_ASKED and "," in text and not telemetry.is_header(text):
                 self._told = Told(telemetry.read_telemetry(text, self._header or telemetry.HEADER), raw, now)
                 self._complaint.settled()
-            elif asked.about == TOD_ASKED and TOD.fullmatch(text):
+            elif asked.about == TOD_ASKED and TOD.fullmatch(text) and self._follows(int(text)):
                 self._tod_complaint.settled()
             else:
                 return []
@@ -192,6 +195,11 @@ class CsacDriver:
         if asked.about == TOD_ASKED:
             return self._sample(now, raw)
         return [] if self._inquiry.left else self._sample(now)
+
+    def _follows(self, tod_s: int) -> bool:
+        """Tell whether a time of day fits the telemetry before it; one that is older answers an earlier question."""
+        before_s = dict(self._told.telemetry.numbers).get(telemetry.CHANNELS["TOD"]) if self._told else None
+        return before_s is None or 0 <= (tod_s - int(before_s)) % TOD_SECONDS <= TOD_AHEAD_S_MAX
 
     def _without_tod(self, asked: Question, now: Nanoseconds) -> list[Event]:
         """Return the sample that a missing time of day leaves; without telemetry give the poll up."""

@@ -208,6 +208,17 @@ def test_a_time_of_day_that_does_not_come_costs_only_itself() -> None:
     assert (report.tod_s, report.tod_at) == (77, None)
 
 
+@pytest.mark.parametrize(("before", "tod", "taken"), [
+    ("1000", b"999", False), ("1000", b"1000", True), ("1000", b"1002", True), ("1000", b"1003", False),
+    ("4294967295", b"0", True),
+])
+def test_a_time_of_day_from_an_earlier_question_is_not_believed(before: str, tod: bytes, *, taken: bool) -> None:
+    """It must follow the telemetry before it by two seconds at most, over the end of the 32 bits too."""
+    events = poll(known(), SECOND, line(TOD=before), tod + b"\r\n")[1]
+    assert [value(sample, "time_of_day_at_pps") for sample in samples(events)] == [int(tod)] * taken
+    assert faults(events) == []
+
+
 def test_a_clock_that_does_not_tell_the_time_of_day_is_read_without_it() -> None:
     """It refuses the question: the sample goes out at once, and the refusal is said."""
     _, events = poll(known(), SECOND, GOOD, b"?\r\n")
