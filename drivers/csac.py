@@ -138,6 +138,8 @@ class CsacDriver:
         late = self._inquiry.lapsed(now)
         if late is not None:
             complaint = self._tod_complaint if late.about == TOD_ASKED else self._complaint
+            if self._checksum == "auto":    # a clock that wants checksums refuses a question without one, so says it
+                self._checked = False
             why = f"clock: {late.about}, {late.answer_s_max:g} s"
             self._inquiry.tell_later([*complaint.failed("no answer", why, now), *self._without_tod(late, now)])
         if self._inquiry.due(now):
@@ -198,6 +200,8 @@ class CsacDriver:
 
     def _follows(self, tod_s: int) -> bool:
         """Tell whether a time of day fits the telemetry before it; one that is older answers an earlier question."""
+        if tod_s >= TOD_SECONDS:
+            return False
         before_s = dict(self._told.telemetry.numbers).get(telemetry.CHANNELS["TOD"]) if self._told else None
         return before_s is None or 0 <= (tod_s - int(before_s)) % TOD_SECONDS <= TOD_AHEAD_S_MAX
 

@@ -47,7 +47,7 @@ SETTLED_NS = 100_000_000
 SERIAL_BYTES = 7
 REPLY_BYTES_MAX = 32    # the longest version text known has 15 characters
 
-MODEL = re.compile(rb"(GMC-?[0-9A-Za-z+]{2,10}?) ?(Re ?[0-9]{1,2}\.[0-9]{1,3}[A-Za-z]?)")
+MODEL = re.compile(rb"(GMC-?[0-9A-Za-z+]{2,10}?) {0,3}(Re ?[0-9]{1,2}\.[0-9]{1,3}[A-Za-z]?)")
 SHORT_COUNTS = re.compile(r"GMC-?(280|300|320)")    # the families of RFC1201
 
 CPS_BITS_16 = 0x3FFF    # RFC1201: the two highest bits are not part of the count

@@ -96,7 +96,6 @@ class MecomDriver:
         self._lines = LineReader(frame.END, frame.REPLY_BYTES_MAX, frame.REPLY_START)
         self._complaint = Complaint()
         self._sequence = 0
-        self._tries = 0                     # of the open question
         self._polls = 0
         self._forget()
 
@@ -113,6 +112,7 @@ class MecomDriver:
         self._asked: dict[int, int] = {}        # parameter by sequence number, of this round
         self._values: dict[Channel, float] = {}
         self._raw = b""
+        self._tries = 0                         # of the open question
 
     def ask(self, now: Nanoseconds) -> bytes:
         """Return the next question of the poll when it is due."""

@@ -178,6 +178,16 @@ def test_a_clock_in_checksum_mode_is_found_out_and_its_checksums_are_proved() ->
     assert (faults(events), samples(events)) == (["bad checksum"], [])
 
 
+def test_a_checksum_that_was_taken_up_by_mistake_is_given_up_when_nothing_answers() -> None:
+    """A star in noise turned it on; the clock does not answer to it, so the next question goes without."""
+    made = known(tod=False)
+    assert made.ask(SECOND) == b"!^\r\n"
+    made.feed(b"*\r\n", SECOND)
+    assert made.ask(2 * SECOND) == b"!^*5E\r\n"
+    assert made.ask(2400 * MS) == b""
+    assert made.ask(3 * SECOND) == b"!^\r\n"
+
+
 def test_the_checksum_can_be_fixed_by_a_setting() -> None:
     """On from the first question; off even when refused."""
     on, off = driver(checksum="on"), driver(checksum="off")
@@ -210,7 +220,7 @@ def test_a_time_of_day_that_does_not_come_costs_only_itself() -> None:
 
 @pytest.mark.parametrize(("before", "tod", "taken"), [
     ("1000", b"999", False), ("1000", b"1000", True), ("1000", b"1002", True), ("1000", b"1003", False),
-    ("4294967295", b"0", True),
+    ("4294967295", b"0", True), ("4294967295", b"4294967296", False),
 ])
 def test_a_time_of_day_from_an_earlier_question_is_not_believed(before: str, tod: bytes, *, taken: bool) -> None:
     """It must follow the telemetry before it by two seconds at most, over the end of the 32 bits too."""

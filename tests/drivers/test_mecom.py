@@ -199,6 +199,16 @@ def test_a_line_opened_anew_asks_again_who_is_there_under_other_numbers() -> Non
     assert made.feed(answer(before), 1501 * MS) == []
 
 
+def test_a_question_that_was_open_when_the_line_was_lost_costs_none_of_the_next_ones_tries() -> None:
+    """Three tries again after each opening."""
+    made = known()
+    for at in (1000, 1201, 1402):
+        assert made.ask(SECOND + (at - 1000) * MS) != b""
+    made.opened(2 * SECOND)
+    asked = made.ask(2 * SECOND)
+    assert [made.ask(2 * SECOND + at * MS) for at in (201, 402, 603)] == [asked, asked, b""]
+
+
 def test_every_cut_gives_the_same_sample() -> None:
     """The first reply of a poll in two pieces, cut anywhere, with noise before it."""
     whole: list[bytes] = []
