@@ -34,7 +34,7 @@ FAMILY = "TEC"      # where a controller does not know the question for its iden
 STREAM = "controller"
 
 # 32 characters there and back take 11 ms at 57600 baud; a controller on a bus may be told to wait before it answers.
-ANSWER_S_MAX = 0.2
+ANSWER_S_MAX = 0.3
 
 TRIES = 3   # as the vendor's clients do
 
