@@ -21,6 +21,7 @@ COMMANDS = (
     "check",
     "status",
     "scan",
+    "probe",
     "read",
     "record",
     "detect",
