@@ -186,10 +186,8 @@ class _Bus:
         if not self._serial and self._silences >= TCP_SILENCES_MAX:
             raise LineLost("the device does not answer")
         await self._keep_quiet(link)
-        if failure.silent:
-            self._turns.fell_silent(seat, self._now())
-        else:
-            self._turns.answered(seat)
+        # Whoever answers oddly each time costs the others as much as one who is silent.
+        self._turns.fell_silent(seat, self._now())
 
     async def _keep_quiet(self, link: Link) -> None:
         """Let a late answer pass; the link reads and throws away."""

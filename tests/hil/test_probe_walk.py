@@ -1,4 +1,4 @@
-"""`spingate probe` names every instrument that there is an emulator for, on a pty and over TCP, from the tables alone."""
+"""`spingate probe` names every instrument that has an emulator, on a pty and over TCP, from the tables alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from drivers.probe import Report
 
-# What no TCP port carries: a serial protocol that its reference knows on a line alone is emulated there for practice.
 HEAD = '[gateway]\nid = "bay"\n\n'
 
 
@@ -56,7 +55,8 @@ async def test_every_emulated_instrument_is_named_and_its_block_is_a_configurati
     async with bay(tmp_path if kind == "pty" else None) as ports:
         reports = dict(zip(ports, await asyncio.gather(*(probed(port) for port in ports.values())), strict=True))
     for name, report in reports.items():
-        assert [(found.candidate.row.name, found.line) for found in report.found] == [(name, DRIVERS[name].line)], report
+        named = [(found.candidate.row.name, found.line) for found in report.found]
+        assert named == [(name, DRIVERS[name].line)], report
         assert not report.trouble
         text = HEAD + "\n".join(blocks(report, set()))
         config = parse(text.encode(), "probe")
