@@ -85,12 +85,13 @@ async def search(addresses: Sequence[PortAddress], wanted: Sequence[int], *, sho
 
 def everything() -> list[Candidate]:
     """Return every instrument there is a driver for, and every shipped register map."""
+    from drivers.map_shipped import shipped_names, shipped_text
     from drivers.probe import candidates_of
     from drivers.table import DRIVERS
-    from gateway.maps import map_text, shipped
 
     # A shipped map of a device that has a driver of its own would only name it a second time.
-    return candidates_of(DRIVERS.values(), {name: map_text(name, Path()) for name in shipped() if name not in DRIVERS})
+    maps = {name: shipped_text(name) or "" for name in shipped_names() if name not in DRIVERS}
+    return candidates_of(DRIVERS.values(), maps)
 
 
 class Progress:
