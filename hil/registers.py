@@ -1,6 +1,6 @@
 """Answer Modbus requests from a device's registers. No I/O and no clock; written from the Modbus specification.
 
-Source: MODBUS Application Protocol V1.1b3, 6.1 to 6.4, 6.6, 6.12 and 7. No code is shared with the client library.
+Source: MODBUS Application Protocol V1.1b3, sections 6.1 to 6.4, 6.6, 6.12 and 7. Shares no code with the client.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def answer_pdu(device: RegisterDevice, pdu: bytes, now: Nanoseconds) -> bytes:
     return refusal_pdu(function, answer) if isinstance(answer, Refusal) else answer
 
 
-def refusal_pdu(function: int, why: int) -> bytes:
+def refusal_pdu(function: int, why: Refusal) -> bytes:
     """Return an exception answer."""
     return bytes((function & 0x7F | EXCEPTION_BIT, why))
 
