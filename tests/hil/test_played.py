@@ -19,14 +19,24 @@ def chunk(at_ms: int, way: str, data: bytes) -> Chunk:
     return Chunk(at_ms * MS, way == "<", data)
 
 
-def test_a_talker_says_each_chunk_at_its_time_again_for_each_host() -> None:
-    """From the moment somebody connects, whatever the host says."""
-    talker = Talker([chunk(0, "<", b"a"), chunk(5, ">", b"x"), chunk(10, "<", b"b"), chunk(30, "<", b"c")])
+def test_a_talker_says_each_chunk_at_its_time_again_and_again() -> None:
+    """From the moment somebody connects, where the recorded host said nothing; and anew a second after the end."""
+    talker = Talker([chunk(0, "<", b"a"), chunk(10, "<", b"b"), chunk(30, "<", b"c")])
     for begin in (0, 500 * MS):
         assert talker.opened(begin) == b"a"
         assert talker.poll(begin + 9 * MS) == b""
         assert talker.feed(b"x", begin + 31 * MS) == b"bc"
-        assert talker.poll(begin + 10_000 * MS) == b""
+        assert talker.poll(begin + 1030 * MS) == b""
+        assert talker.poll(begin + 1031 * MS) == b"a"
+
+
+def test_a_talker_waits_for_the_first_word_where_the_recorded_host_spoke_first() -> None:
+    """And begins anew for a host that speaks after a longer silence than any in the recording."""
+    talker = Talker([chunk(0, ">", b"x"), chunk(1, "<", b"a"), chunk(500, ">", b"x"), chunk(510, "<", b"b")])
+    assert talker.opened(0) + talker.poll(9000 * MS) == b""
+    for begin in (10_000 * MS, 20_000 * MS):
+        assert talker.feed(b"y", begin) + talker.poll(begin + MS) == b"a"
+        assert talker.feed(b"y", begin + 600 * MS) == b"b"
 
 
 def test_an_answerer_gives_the_answers_of_a_question_as_late_as_they_came() -> None:

@@ -92,14 +92,12 @@ def test_a_recording_in_the_gateway_is_signed_as_a_recording(site: Installed) ->
     assert site.verify().status == "valid"
 
 
-@pytest.mark.parametrize(("name", "where"), [
-    ("eurotherm-3200", "--link"), ("geometrics", "--link"),
-])
-def test_a_capture_plays_the_device_to_the_instruments_driver(tmp_path: Path, name: str, where: str) -> None:
+@pytest.mark.parametrize("name", ["eurotherm-3200", "geometrics", "twinleaf"])
+def test_a_capture_plays_the_device_to_the_instruments_driver(tmp_path: Path, name: str) -> None:
     """`spingate hil --replay` on a pty is read like the device it was recorded from."""
     capture = ROOT / "hil" / "captures" / f"{name}.capture"
     link = tmp_path / "line"
-    with printed("--replay", capture, where, link, until="read it with"):
+    with printed("--replay", capture, "--link", link, until="read it with"):
         read = command("read", name, "--port", str(link), "--seconds", "4", "--json")
     assert read.returncode == 0, read
     assert '"readings":[{' in read.stdout
