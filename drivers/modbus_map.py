@@ -5,7 +5,7 @@ configuration says nothing else, or Modbus TCP. Source: MODBUS Application Proto
 the map names the device's own document. The format of a map is in docs/register-map.md.
 
 It only reads. Each group of the map is one stream with its own rhythm, and each poll of it one sample. Faults:
-"no answer" (silence, or what is no answer), "read refused" (an exception; what else the group holds is read),
+"no answer" (silence), "read refused" (an exception, or an odd answer; what else the group holds is read),
 "device changed" (a text that fills the identity is another one). Values that could not be read are NaN, and a
 flag says why.
 """

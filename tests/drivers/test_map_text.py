@@ -94,11 +94,21 @@ def test_a_good_map_is_taken() -> None:
      "group[1].name = 'all': must be unique; it is in use above"),
     ('unit = "1"', 'unit = "1"\n[[group]]\nname = "none"\nregister = []', "group[1].register = []: expected `array`"),
     ('unit = "1"', 'unit = "1', "not TOML: "),
+    ('unit = "1"', 'unit = "1"' + 2 * ('\n[[group.register]]\nname = "s"\naddress = 1\ntype = "text"\nregisters = 2\n'
+                                       'fills = "serial"'),
+     "fills = 'serial': two texts cannot fill the same part of the identity"),
 ])
 def test_a_mistake_is_refused_with_key_value_and_rule(before: str, after: str, words: str) -> None:
     """Nobody has to guess which line is wrong, or how."""
     with pytest.raises(MapRefused, match=re.escape(words)):
         read_map((GOOD + LAST).replace(before, after, 1) if before not in LAST else GOOD + LAST.replace(before, after))
+
+
+def test_a_map_of_texts_alone_is_refused() -> None:
+    """It would never give a sample."""
+    text = GOOD.replace('quantity = "temperature"\nunit = "degC"', 'type = "text"\nregisters = 2\nfills = "serial"')
+    with pytest.raises(MapRefused, match="group: no numbers: a map of texts alone gives no sample"):
+        read_map(text)
 
 
 def test_the_driver_refuses_a_bad_map_as_a_setting() -> None:
