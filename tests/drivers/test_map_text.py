@@ -149,7 +149,9 @@ def key_tables() -> str:
         "`[[unreadable]]`": UnreadableTable, "`[[group]]`": GroupTable, "`[[group.register]]`": RegisterTable}
     for title, table in tables.items():
         hints = get_type_hints(table, include_extras=True)
-        rows = [row(field, hints[field.name]) for field in msgspec.structs.fields(table)
+        # What may be left out of gateway.toml is the driver's own; of a map it is simply not there.
+        rows = [row(field, hints[field.name]).replace("the driver's own", "none")
+                for field in msgspec.structs.fields(table)
                 if field.name not in {"identity", "group", "device", "unreadable", "register"}]
         parts.append(f"**{title}**: {(table.__doc__ or '').splitlines()[0]}\n\n"
                      "| key | type and limits | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n")
