@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from drivers.driver import DriverOptions, SettingRefused
+from drivers.driver import DriverOptions, ReadRegisters, SettingRefused
 from drivers.map_shipped import shipped_names, shipped_text
 from drivers.map_tables import DeviceTable, GroupTable, IdentityTable, RegisterMap, RegisterTable, UnreadableTable
 from drivers.map_text import MapRefused, read_map
-from drivers.modbus_map import INSTRUMENT
+from drivers.modbus_map import INSTRUMENT, ModbusMap
 from gateway.config_reference import row
 
 PAGE = (Path(__file__).parents[2] / "docs" / "register-map.md").read_text()
@@ -128,9 +128,14 @@ def test_every_shipped_map_can_be_used(name: str) -> None:
 
 
 def test_the_examples_on_the_page_can_be_used() -> None:
-    """Whoever copies the worked example has a map that is taken."""
-    maps = [block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "format = 1" in block]
-    assert [read_map(text).title for text in maps] == ["pressure gauge"]
+    """Whoever copies the worked example has a map that is taken, and reads what the page says it reads."""
+    (text,) = [block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "format = 1" in block]
+    of = ModbusMap(read_map(text))
+    asked = []
+    while (request := of.ask(0)) is not None:
+        asked.append(request)
+        of.answer([0] * request.count, 0)
+    assert asked == [ReadRegisters(200, 8), ReadRegisters(100, 5), ReadRegisters(20, 8, 4)]
 
 
 def test_the_page_lists_every_key_with_its_limits() -> None:
