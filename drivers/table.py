@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, qzfm, twinleaf
+from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, qzfm, twinleaf, uncut_gem
 
 DRIVERS = {
     row.name: row
@@ -16,6 +16,7 @@ DRIVERS = {
         csac.INSTRUMENT,
         geometrics.INSTRUMENT,
         qzfm.INSTRUMENT,
+        uncut_gem.INSTRUMENT,
         modbus_map.INSTRUMENT,
         nqrduck.INSTRUMENT,
     )

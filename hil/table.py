@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
-from hil.instruments import csac, geometrics, lane_plc, nqrduck, qzfm
+from hil.instruments import csac, geometrics, lane_plc, nqrduck, qzfm, uncut_gem
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.instruments.twinleaf import TwinleafDevice
@@ -61,6 +61,7 @@ EMULATED = {
         csac.ROW,
         geometrics.ROW,
         qzfm.ROW,
+        uncut_gem.ROW,
         lane_plc.ROW,
         nqrduck.ROW,
     )
