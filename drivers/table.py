@@ -6,6 +6,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 from __future__ import annotations
 
 from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, qzfm, twinleaf, uncut_gem
+from drivers import bdbg, csac, eurotherm, geometrics, gmc, mecom, modbus_map, nqr_head, nqrduck, qzfm, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -14,6 +15,9 @@ DRIVERS = {
         eurotherm.INSTRUMENT,
         nqr_head.INSTRUMENT,
         csac.INSTRUMENT,
+        mecom.INSTRUMENT,
+        gmc.INSTRUMENT,
+        bdbg.INSTRUMENT,
         geometrics.INSTRUMENT,
         qzfm.INSTRUMENT,
         uncut_gem.INSTRUMENT,
