@@ -5,8 +5,20 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, qzfm, twinleaf, uncut_gem
-from drivers import bdbg, csac, eurotherm, geometrics, gmc, mecom, modbus_map, nqr_head, nqrduck, qzfm, twinleaf
+from drivers import (
+    bdbg,
+    csac,
+    eurotherm,
+    geometrics,
+    gmc,
+    mecom,
+    modbus_map,
+    nqr_head,
+    nqrduck,
+    qzfm,
+    twinleaf,
+    uncut_gem,
+)
 
 DRIVERS = {
     row.name: row
