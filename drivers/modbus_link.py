@@ -16,9 +16,11 @@ from pymodbus.exceptions import ConnectionException, ModbusIOException
 from pymodbus.framer import FramerType
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
-from drivers.address import PortAddress, SerialAddress
+from drivers.address import PortAddress, TcpAddress, is_serial
 from drivers.driver import ODD, ReadRegisters, Request, WriteRegisters, exception_words
 from drivers.life import answered
+from drivers.line import HungUp
+from drivers.modbus_line import LineTransport, serial_transport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pymodbus.pdu import ModbusPDU
 
     from drivers.driver import LineSettings
+    from drivers.modbus_line import AnyLine
 
 # It reports on every lost answer; here they are faults, and told once.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
@@ -95,14 +98,14 @@ class _InputRegisters(_HoldingRegisters):
 
 def answer_seconds(address: PortAddress, line: LineSettings) -> float:
     """Return how long to wait for a whole answer."""
-    if isinstance(address, SerialAddress):
+    if is_serial(address):
         return ANSWER_S_MAX + LONGEST_EXCHANGE_BITS / line.baud
     return TCP_ANSWER_S_MAX
 
 
 def gap_seconds(address: PortAddress, line: LineSettings) -> float:
     """Return the silence to keep before a request."""
-    if isinstance(address, SerialAddress):
+    if is_serial(address):
         return max(GAP_S_MIN, GAP_CHARACTERS * 11 / line.baud)
     return 0.0
 
@@ -110,8 +113,11 @@ def gap_seconds(address: PortAddress, line: LineSettings) -> float:
 class Link:
     """An opened line; `await Link.open(...)`. After `LineLost` it is only good for closing."""
 
-    def __init__(self, address: PortAddress, line: LineSettings, turn: Callable[[], None]) -> None:
-        """Prepare; `turn` is called at least every 0.25 s while an answer is awaited."""
+    def __init__(
+        self, address: PortAddress, line: LineSettings, turn: Callable[[], None], opened: AnyLine | None = None
+    ) -> None:
+        """Prepare; `turn` is called at least every 0.25 s while an answer is awaited, `opened` is a line to use."""
+        self._opened = opened
         self._answer_s = answer_seconds(address, line)
         self._turn = turn
         self._asking = False
@@ -128,11 +134,13 @@ class Link:
 
         A retry on RTU takes a late first answer for the second one's (measured, see docs of the port).
         """
-        if isinstance(address, SerialAddress):
-            return AsyncModbusSerialClient(
-                address.path, framer=FramerType.RTU, baudrate=line.baud, bytesize=line.bits, parity=line.parity,
-                stopbits=line.stop_bits, reconnect_delay=0, timeout=self._answer_s, retries=0,
+        if not isinstance(address, TcpAddress):
+            client = AsyncModbusSerialClient(
+                str(address), framer=FramerType.RTU, reconnect_delay=0, timeout=self._answer_s, retries=0,
                 trace_packet=self._trace_packet, trace_connect=self._trace_connect)
+            # Its own serial transport knows neither RS-485 nor serial servers, nor where a link leads by now.
+            client.ctx.call_create = lambda: serial_transport(address, line, client.ctx, self._opened)
+            return client
         return AsyncModbusTcpClient(
             address.host, port=address.port, reconnect_delay=0, timeout=self._answer_s, retries=0,
             trace_packet=self._trace_packet, trace_connect=self._trace_connect)
@@ -142,7 +150,15 @@ class Link:
         # The client's own connect() answers False and keeps the reason to itself.
         manager = self._client.ctx
         manager.transport, _ = await manager.call_create()
-        await asyncio.sleep(0)  # the serial transport watches its descriptor from the next turn of the loop
+
+    def follow(self) -> None:
+        """Raise `LineLost` where a serial line's path leads to another device by now."""
+        transport = self._client.ctx.transport
+        if isinstance(transport, LineTransport):
+            try:
+                transport.follow()
+            except HungUp as elsewhere:
+                raise LineLost(str(elsewhere)) from elsewhere
 
     def close(self) -> None:
         """Close the line; what was not sent is lost."""
@@ -168,6 +184,14 @@ class Link:
         if answer is None:
             return Failure(self._silence(), silent=True)
         return _checked(answer, unit, request)
+
+    async def describe(self, unit: int) -> tuple[str, ...]:
+        """Return what a unit says of itself (function 43/14: maker, product, version), empty where it says nothing."""
+        if not self._client.connected:
+            return ()
+        answer = await self._client.read_device_information(read_code=1, object_id=0, device_id=unit)
+        said = getattr(answer, "information", None) or {}
+        return tuple(text.decode("ascii", "replace") for text in said.values() if isinstance(text, bytes))
 
     def _send(self, unit: int, request: Request) -> Awaitable[ModbusPDU | None]:
         client = self._client

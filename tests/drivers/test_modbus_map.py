@@ -256,6 +256,26 @@ def test_silence_ends_the_poll_and_is_told_once_a_minute() -> None:
     assert not samples(later)
 
 
+@pytest.mark.parametrize("why", ["no answer within 0.50 s", f"{ODD}1 registers instead of 2"])
+def test_a_read_that_the_device_does_not_answer_is_left_out_for_a_while(why: str) -> None:
+    """Two time-outs in a row, then the other values come without one; ten seconds later it is tried again."""
+    of = driver(group('name = "a"; address = 0', 'name = "b"; address = 100', 'name = "c"; address = 200'))
+    asked_at: list[int] = []
+    last: list[Sample] = []
+    for second in range(13):
+        while (request := of.ask(second * SECOND)) is not None:
+            if request.address == 100:
+                asked_at.append(second)
+                events = of.refuse(why, second * SECOND)
+            else:
+                events = of.answer([1], second * SECOND)
+            last = samples(events) or last
+        assert np.isnan(last[0].values[0, 1])
+        assert last[0].flags[0] == f"b not read: {why}"
+        assert last[0].values[0, 2] == 1.0 or (second in asked_at and why.startswith("no answer"))
+    assert asked_at == [0, 1, 11, 12]
+
+
 @pytest.mark.parametrize("why", [f"{ODD}1 registers instead of 2", "short"])
 def test_an_answer_of_another_length_costs_its_own_values(why: str) -> None:
     """Whether the port or the driver sees it, it is never decoded, and the next read goes on."""

@@ -105,20 +105,22 @@ def cut_at(place: int) -> Cut:
 def play(case: Case, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]] | None = None) -> list[Event]:
     """Return what a stream driver makes of the chunks; `noise` comes before the chunk of that number."""
     driver = cast("StreamDriver", case.driver())
-    player = Listening(driver) if case.listens else Conversing(driver)
+    if not case.listens:
+        return Conversing(driver).play(chunks, cut, noise or {})
+    player = Listening(driver)
     player.events += player.opened()
     before = 0
     for number, chunk in enumerate(chunks):
         for piece in (noise or {}).get(number, []):
             player.hear(piece)
-        if case.listens and case.capture.header.line is None and number in (noise or {}):
+        if case.capture.header.line is None and number in (noise or {}):
             player.events += player.opened()    # bare TCP has no frame marks: only a new connection finds the step
         if chunk.from_device:
             for piece in cut(before, chunk.data):
                 player.hear(piece)
             before += len(chunk.data)
         else:
-            player.told(chunk, chunks[number + 1].at if number + 1 < len(chunks) else chunk.at)
+            player.told(chunk)
         player.now = max(player.now, chunk.at)
     return player.events
 
@@ -140,24 +142,81 @@ class Listening:
         """Feed some bytes."""
         self.events += checked(self.driver.feed(piece, self.now))
 
-    def told(self, chunk: Chunk, until: Nanoseconds) -> None:
+    def told(self, chunk: Chunk) -> None:
         """Let the driver say what it has to say when the host said something in the capture."""
-        del until
         self.now = max(self.now, chunk.at)
         well_asked(self.driver.ask(self.now))
 
 
-class Conversing(Listening):
-    """Plays to a driver that asks: time goes on until it has asked something, then the recorded answer comes."""
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A recorded question: noise before it, and its answer, each piece with how long after the question it came.
 
-    def told(self, chunk: Chunk, until: Nanoseconds) -> None:
-        """Wait until the driver asks; give up where it does not."""
-        del until
-        self.now = max(self.now, chunk.at)
+    `dirt` are those pieces of the answer that are noise; they come only the first time.
+    """
+
+    asked: bytes
+    before: list[bytes]
+    answer: list[tuple[Nanoseconds, bytes]]
+    dirt: list[tuple[Nanoseconds, bytes]]
+
+
+class Conversing(Listening):
+    """Plays to a driver that asks: each question gets its recorded answer, so a repetition gets it again."""
+
+    def play(self, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[Event]:
+        """Return what the driver makes of the recorded answers to its questions."""
+        recorded = spoken(chunks, cut, noise)
+        self.opened()
+        place, left = 0, 4 * len(recorded) + 20
+        while place < len(recorded) and left:
+            while recorded[place].before:
+                self.hear(recorded[place].before.pop(0))
+            asked = self.question()
+            if not asked:
+                break
+            left -= 1
+            nearest = [*range(place, len(recorded)), *range(place - 1, -1, -1)]
+            found = next((at for at in nearest if recorded[at].asked == asked), None)
+            if found is not None:
+                self.answer(recorded[found])
+                place = max(place, found + 1)
+        return self.events
+
+    def question(self) -> bytes:
+        """Let time go on until the driver asks; return nothing where it does not."""
         end = self.now + PATIENCE_NS
-        while not well_asked(self.driver.ask(self.now)) and self.now < end:
+        while not (asked := well_asked(self.driver.ask(self.now))) and self.now < end:
             self.events += checked(self.driver.feed(b"", self.now))
             self.now += TURN_NS
+        return asked
+
+    def answer(self, exchange: Exchange) -> None:
+        """Give the answer, in its own time."""
+        asked_at = self.now
+        for piece in list(exchange.answer):
+            self.now = max(self.now, asked_at + piece[0])
+            self.hear(piece[1])
+            if any(piece is noise for noise in exchange.dirt):
+                exchange.answer.remove(piece)
+
+
+def spoken(chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[Exchange]:
+    """Return a capture as questions with their answers."""
+    found: list[Exchange] = []
+    asked_at = before = 0
+    for number, chunk in enumerate(chunks):
+        dirt = noise.get(number, [])
+        if not chunk.from_device:
+            asked_at = chunk.at
+            found.append(Exchange(chunk.data, list(dirt), [], []))
+            continue
+        if found:
+            found[-1].dirt.extend((chunk.at - asked_at, piece) for piece in dirt)
+            found[-1].answer.extend(found[-1].dirt[len(found[-1].dirt) - len(dirt):])
+            found[-1].answer.extend((chunk.at - asked_at, piece) for piece in cut(before, chunk.data))
+        before += len(chunk.data)
+    return found
 
 
 def converse(driver: RegisterDriver, chunks: Sequence[Chunk]) -> list[Event]:
