@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from drivers.sample import Fault, Sample, ScanCapture
 from gateway import clock
 from gateway.acquisition import Acquisition, options_of
+from gateway.maps import read_maps
 from gateway.progress import Progress
 from hil.conformance.emulation import switched_on
 from hil.conformance.heard import Heard
@@ -59,7 +60,8 @@ class Bench:
 
     def options(self) -> DriverOptions:
         """What the configuration would tell the driver."""
-        return options_of(self.target.table(self.target.port or "/dev/emulated"))
+        table = self.target.table(self.target.port or "/dev/emulated")
+        return options_of(table, read_maps([table], Path()))
 
     def listen(self) -> Heard:
         """Open, wait for the first sample, and listen for as long as was asked."""
@@ -156,7 +158,9 @@ class Bench:
         def deliver(_name: str, event: Event) -> None:
             heard.take(event, clock.monotonic_ns())
 
-        running = asyncio.ensure_future(Acquisition([self.target.table(port)], Progress()).run(deliver))
+        table = self.target.table(port)
+        acquisition = Acquisition([table], Progress(), read_maps([table], Path()))
+        running = asyncio.ensure_future(acquisition.run(deliver))
         try:
             yield heard
         finally:

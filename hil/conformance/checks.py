@@ -53,13 +53,13 @@ def speaks_within(heard: Heard, limit_s: float, after: int | None = None) -> lis
 
 
 def tells_identity(heard: Heard) -> Device:
-    """Every sample names make and model, and all of them the same device."""
+    """Every sample names its model, and all of them the same device."""
     devices = {sample.device for sample in needs_samples(heard)}
     if len(devices) != 1:
         raise NotKept(f"{len(devices)} identities in one session: {sorted(map(str, devices))[:3]}")
     (device,) = devices
-    if not device.make or not device.model:
-        raise NotKept(f"make {device.make!r}, model {device.model!r}: neither may be empty")
+    if not device.model:
+        raise NotKept(f"make {device.make!r}, model {device.model!r}: the model may not be empty")
     return Device(device.make, device.model, device.serial, device.firmware)
 
 
@@ -85,8 +85,9 @@ def measures(heard: Heard, row: Instrument) -> list[Figure]:
         if not (channel.name and channel.quantity and channel.unit):
             raise NotKept(f"{channel}: name, quantity and unit must be told")
     found = {(channel.quantity, channel.unit) for channel in channels}
+    kept = any(quantity.startswith(row.quantity) and unit == row.unit for quantity, unit in found)
     scans = any(isinstance(event, ScanCapture) for _, event in heard.events)
-    if (row.quantity, row.unit) not in found and not scans:
+    if not (kept or scans or row.needs_map):
         told = ", ".join(sorted(f"{quantity} in {unit}" for quantity, unit in found))
         raise NotKept(f"{row.quantity} in {row.unit} is promised; there is {told}")
     return [Figure(f"{channel.name} ({channel.quantity}, mean)", mean_of(heard, channel.name), channel.unit)

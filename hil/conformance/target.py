@@ -64,7 +64,8 @@ class Target:
     def table(self, port: str) -> InstrumentTable:
         """Return the line that would stand in gateway.toml."""
         poll_ms = POLL_EMULATED_MS if self.emulated else POLL_MS
-        return InstrumentTable("bench", self.instrument, port, self.unit, poll_ms=poll_ms, map=self.map,
+        emulated_by = EMULATED[self.instrument].map if self.emulated else ""
+        return InstrumentTable("bench", self.instrument, port, self.unit, poll_ms=poll_ms, map=self.map or emulated_by,
                                settings=dict(self.settings))
 
 

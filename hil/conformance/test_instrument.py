@@ -50,7 +50,7 @@ def test_it_speaks_soon_after_the_port_is_opened(bench: Bench, heard: Heard, not
 
 
 def test_it_says_who_it_is(heard: Heard, notes: Notes) -> None:
-    """Make and model are told, and the same device speaks all the time."""
+    """Its model is told, and the same device speaks all the time."""
     notes.device = checks.tells_identity(heard)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 
 from drivers.capture import Chunk, parse_capture
-from drivers.driver import DriverOptions, ReadRegisters
+from drivers.driver import DriverOptions, ReadRegisters, exception_words
 from drivers.sample import Fault, Sample, ScanCapture
 from drivers.table import DRIVERS
 from hil.captures import shipped_captures
@@ -53,6 +53,11 @@ class Case:
         return self.row.speaks
 
     @property
+    def bare(self) -> bool:
+        """Whether it came over TCP, where nothing marks a frame."""
+        return self.capture.header.line is None
+
+    @property
     def device_bytes(self) -> int:
         """How many bytes came from the device."""
         return sum(len(chunk.data) for chunk in self.capture.chunks if chunk.from_device)
@@ -62,7 +67,7 @@ class Case:
         header = self.capture.header
         text = shipped_map(header.map) if header.map else ""
         return self.row.make(DriverOptions(
-            poll_s=header.poll_s, packets=header.line is None, settings=header.settings, map_text=text))
+            poll_s=header.poll_s, packets=self.bare, settings=header.settings, map_text=text))
 
 
 def cases(kind: str) -> dict[str, Case]:
@@ -105,59 +110,59 @@ def cut_at(place: int) -> Cut:
 def play(case: Case, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]] | None = None) -> list[Event]:
     """Return what a stream driver makes of the chunks; `noise` comes before the chunk of that number."""
     driver = cast("StreamDriver", case.driver())
-    player = Listening(driver) if case.listens else Conversing(driver)
-    player.events += player.opened()
+    driver.opened(0)
+    if not case.listens:
+        return _conversed(driver, chunks, cut, noise or {})
+    events: list[Event] = []
     before = 0
     for number, chunk in enumerate(chunks):
         for piece in (noise or {}).get(number, []):
-            player.hear(piece)
-        if case.listens and case.capture.header.line is None and number in (noise or {}):
-            player.events += player.opened()    # bare TCP has no frame marks: only a new connection finds the step
-        if chunk.from_device:
-            for piece in cut(before, chunk.data):
-                player.hear(piece)
-            before += len(chunk.data)
-        else:
-            player.told(chunk, chunks[number + 1].at if number + 1 < len(chunks) else chunk.at)
-        player.now = max(player.now, chunk.at)
-    return player.events
+            events += checked(driver.feed(piece, chunk.at))
+        if case.bare and number in (noise or {}):
+            driver.opened(chunk.at)     # bare TCP has no frame marks: only a new connection finds the step
+        if not chunk.from_device:
+            well_asked(driver.ask(chunk.at))
+            continue
+        for piece in cut(before, chunk.data):
+            events += checked(driver.feed(piece, chunk.at))
+        before += len(chunk.data)
+    return events
 
 
-class Listening:
-    """Plays to a driver whose device speaks by itself: it is asked each time, and what it says is not waited for."""
+def _conversed(driver: StreamDriver, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[Event]:
+    """Be the recorded device of a driver that asks: what it asks is answered as it was, what is not asked is not said.
 
-    def __init__(self, driver: StreamDriver) -> None:
-        self.driver = driver
-        self.now: Nanoseconds = 0
-        self.events: list[Event] = []
-
-    def opened(self) -> list[Event]:
-        """Open the line."""
-        self.driver.opened(self.now)
-        return []
-
-    def hear(self, piece: bytes) -> None:
-        """Feed some bytes."""
-        self.events += checked(self.driver.feed(piece, self.now))
-
-    def told(self, chunk: Chunk, until: Nanoseconds) -> None:
-        """Let the driver say what it has to say when the host said something in the capture."""
-        del until
-        self.now = max(self.now, chunk.at)
-        well_asked(self.driver.ask(self.now))
+    Time goes on by a port's turns. A question that does not come again is passed over with its answer.
+    """
+    talks = _talks(chunks, cut, noise)
+    events: list[Event] = []
+    now, asked_at = 0, 0
+    while talks and now - asked_at < PATIENCE_NS:
+        now += TURN_NS
+        asked = well_asked(driver.ask(now))
+        if not asked:
+            events += checked(driver.feed(b"", now))
+            continue
+        asked_at = now
+        place = next((place for place, talk in enumerate(talks) if talk[0] == asked), 0)
+        for piece in talks[place][1]:
+            events += checked(driver.feed(piece, now))
+        del talks[:place + 1]
+    return events
 
 
-class Conversing(Listening):
-    """Plays to a driver that asks: time goes on until it has asked something, then the recorded answer comes."""
-
-    def told(self, chunk: Chunk, until: Nanoseconds) -> None:
-        """Wait until the driver asks; give up where it does not."""
-        del until
-        self.now = max(self.now, chunk.at)
-        end = self.now + PATIENCE_NS
-        while not well_asked(self.driver.ask(self.now)) and self.now < end:
-            self.events += checked(self.driver.feed(b"", self.now))
-            self.now += TURN_NS
+def _talks(chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[tuple[bytes, list[bytes]]]:
+    """Return each question with the pieces that were heard after it, noise among them."""
+    talks: list[tuple[bytes, list[bytes]]] = [(b"", [])]
+    before = 0
+    for number, chunk in enumerate(chunks):
+        talks[-1][1].extend(noise.get(number, []))
+        if not chunk.from_device:
+            talks.append((chunk.data, []))
+            continue
+        talks[-1][1].extend(cut(before, chunk.data))
+        before += len(chunk.data)
+    return talks[1:]
 
 
 def converse(driver: RegisterDriver, chunks: Sequence[Chunk]) -> list[Event]:
@@ -203,9 +208,19 @@ def answered(driver: RegisterDriver, request: Request, answer: bytes, now: Nanos
     if len(answer) < 2:
         return driver.refuse("no answer", now)
     if answer[1] & 0x80:
-        return driver.refuse(f"exception {answer[2]}", now)
-    body = answer[3:] if isinstance(request, ReadRegisters) else b""
-    return driver.answer([int.from_bytes(body[i:i + 2], "big") for i in range(0, len(body), 2)], now)
+        return driver.refuse(exception_words(answer[2], "recorded"), now)
+    return driver.answer(registers_of(request, answer), now)
+
+
+def registers_of(request: Request, answer: bytes) -> list[int]:
+    """Return the registers in a recorded answer; of coils and discrete inputs, one for each bit asked for."""
+    if not isinstance(request, ReadRegisters):
+        return []
+    body = answer[3:]
+    if request.function in {1, 2}:
+        bits = [byte >> place & 1 for byte in body for place in range(8)]
+        return bits[:request.count]
+    return [int.from_bytes(body[i:i + 2], "big") for i in range(0, len(body), 2)]
 
 
 def well_asked(asked: bytes) -> bytes:
