@@ -37,6 +37,8 @@ SPEAK_S_MAX = 5.0
 # The port's own pause before it opens again is 2 s at most (drivers/backoff.py).
 BACK_S_MAX = 4.0
 LOOK_S = 0.01
+# An instrument may be silent for longer, but nobody waits for it at a bench.
+SILENT_S_MAX = 30.0
 SEED = 1
 
 NOISE_BYTES = 2048
@@ -56,7 +58,7 @@ class Bench:
     @property
     def speak_s_max(self) -> float:
         """How long the device may take to its first sample."""
-        return max(SPEAK_S_MAX, self.target.row.silent_s_max + 1.0)
+        return max(SPEAK_S_MAX, min(self.target.row.silent_s_max, SILENT_S_MAX) + 1.0)
 
     def options(self) -> DriverOptions:
         """What the configuration would tell the driver."""
