@@ -44,7 +44,7 @@ class Turns(Generic[_T]):
         place.failures, place.not_before = 0, 0
 
     def fell_silent(self, unit: _T, now: Nanoseconds) -> None:
-        """Take note of a request without an answer; the unit pauses, unless it is alone."""
+        """Take note of a request without a usable answer; the unit pauses, unless it is alone."""
         place = self._take(unit)
         pause_s = PAUSES_S[min(place.failures, len(PAUSES_S) - 1)] if len(self._places) > 1 else 0.0
         place.failures += 1

@@ -51,25 +51,23 @@ COMMANDS = {HEADER_ASKED: "6", TELEMETRY_ASKED: "^", TOD_ASKED: "T?"}
 
 DISCIPLINED, HOLDOVER = 1, 2    # of DiscOK; 0 is acquiring
 
-PPS_AGE = Channel("pps_age", "time", "s")       # from the answer at the 1PPS to the sample's last byte
-HOLDOVER_FOR = Channel("holdover", "time", "s")  # since it was first seen, so at least; 0 when it was just seen
+AT_PPS = Channel("time_of_day_at_pps", "time", "s")
 
 ALARM = "alarm: "
-FLAG_HOLDOVER = "holdover"
 
 
 @dataclass(frozen=True, slots=True)
 class ClockReport:
     """What a clock's sample says of time.
 
-    `disciplined` follows a reference 1PPS; `holdover_s` is how long that has been gone at least, None where the
-    clock is not in holdover. `tod_s` is the time of day in the clock's own count; where the clock answered at its
-    1PPS, `tod_at` is when that answer came: 20 ms after the edge at most, besides the line and the port's turn.
+    `disciplined` follows a reference 1PPS, `holdover` has lost it. `tod_s` is the time of day in the clock's own
+    count; where the clock answered at its 1PPS, `tod_at` is when that answer came: 20 ms after the edge at most,
+    besides the line and the port's turn.
     """
 
     locked: bool
     disciplined: bool
-    holdover_s: float | None
+    holdover: bool
     phase_ns: float | None
     tod_s: int | None
     tod_at: Nanoseconds | None
@@ -81,29 +79,30 @@ def clock_report(sample: Sample) -> ClockReport | None:
     told = {channel.name: float(value) for channel, value in zip(sample.channels, sample.values[-1], strict=False)}
     if sample.stream != STREAM or "status" not in told:
         return None
-    age_s = told.get(PPS_AGE.name)
+    at_pps = AT_PPS.name in told
+    tod_s = told.get(AT_PPS.name, told.get("time_of_day"))
     return ClockReport(
         locked=told["status"] == 0,
         disciplined=told.get("discipline") == DISCIPLINED,
-        holdover_s=told.get(HOLDOVER_FOR.name),
+        holdover=told.get("discipline") == HOLDOVER,
         phase_ns=told.get("phase"),
-        tod_s=int(told["time_of_day"]) if "time_of_day" in told else None,
-        tod_at=None if age_s is None else sample.seen_at - round(age_s * 1e9),
+        tod_s=None if tod_s is None else int(tod_s),
+        tod_at=sample.seen_at if at_pps else None,
         alarms=tuple(flag.removeprefix(ALARM) for flag in sample.flags if flag.startswith(ALARM)),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class TimeOfDay:
-    """The answer to !T?: the clock's count, when it came, and its bytes."""
+class Told:
+    """Telemetry that waits for the time of day: what it says, its bytes, and when it came."""
 
-    tod_s: int
-    seen_at: Nanoseconds
+    telemetry: telemetry.Telemetry
     raw: bytes
+    seen_at: Nanoseconds
 
 
 class CsacDriver:
-    """Asks the clock for its time of day and then for its telemetry, once each poll.
+    """Asks the clock for telemetry and then for its time of day, once each poll; the answer at the 1PPS ends it.
 
     Settings: `checksum` "auto" takes up checksums when the clock wants them, "on" and "off" fix it; `tod` false
     takes the time of day from telemetry alone, which may be a second off and does not wait for the 1PPS.
@@ -119,7 +118,6 @@ class CsacDriver:
         self._tod_complaint = Complaint()
         self._late: list[Event] = []        # what `ask` found; told with the next bytes
         self._checked = self._checksum == "on"
-        self._holdover_since: Nanoseconds | None = None
         self._polls = 0
         self._forget()
 
@@ -131,7 +129,7 @@ class CsacDriver:
 
     def _forget(self) -> None:
         self._header: tuple[str, ...] | None = None
-        self._tod: TimeOfDay | None = None
+        self._told: Told | None = None
 
     def ask(self, now: Nanoseconds) -> bytes:
         """Return the next question of the poll when it is due."""
@@ -139,8 +137,8 @@ class CsacDriver:
         if late is not None:
             complaint = self._tod_complaint if late.about == TOD_ASKED else self._complaint
             self._late += complaint.failed("no answer", f"clock: {late.about}, {late.answer_s_max:g} s", now)
+            self._late += self._without_tod(late, now)
         if self._inquiry.due(now):
-            self._tod = None
             self._inquiry.begin(self._round(), now)
         return self._inquiry.ask(now)
 
@@ -156,9 +154,9 @@ class CsacDriver:
         return events
 
     def _round(self) -> list[Question]:
-        abouts = [] if self._header else [HEADER_ASKED]
-        abouts += [TOD_ASKED] if self._wants_tod else []
-        return [self._question(about) for about in (*abouts, TELEMETRY_ASKED)]
+        header = [] if self._header else [HEADER_ASKED]
+        tod = [TOD_ASKED] if self._wants_tod else []
+        return [self._question(about) for about in (*header, TELEMETRY_ASKED, *tod)]
 
     def _question(self, about: str) -> Question:
         text = COMMANDS[about]
@@ -182,60 +180,67 @@ class CsacDriver:
         try:
             if asked.about == HEADER_ASKED and telemetry.is_header(text):
                 self._header = telemetry.read_header(text)
-            elif asked.about == TOD_ASKED and TOD.fullmatch(text):
-                self._tod = TimeOfDay(int(text), now, raw)
-                self._tod_complaint.settled()
             elif asked.about == TELEMETRY_ASKED and "," in text and not telemetry.is_header(text):
-                told = telemetry.read_telemetry(text, self._header or telemetry.HEADER)
-                self._inquiry.answered()
+                self._told = Told(telemetry.read_telemetry(text, self._header or telemetry.HEADER), raw, now)
                 self._complaint.settled()
-                return [self._sample(told, raw, now)]
+            elif asked.about == TOD_ASKED and TOD.fullmatch(text):
+                self._tod_complaint.settled()
             else:
                 return []
         except telemetry.Unreadable as wrong:
             return [Fault("bad packet", str(wrong), now)]
         self._inquiry.answered()
-        return []
+        if asked.about == TOD_ASKED:
+            return self._sample(now, raw)
+        return [] if self._inquiry.left else self._sample(now)
+
+    def _without_tod(self, asked: Question, now: Nanoseconds) -> list[Event]:
+        """Return the sample that a missing time of day leaves; without telemetry give the poll up."""
+        if asked.about == TELEMETRY_ASKED:
+            self._inquiry.give_up(now)
+        return self._sample(now) if asked.about == TOD_ASKED else []
 
     def _refused(self, text: str, asked: Question, now: Nanoseconds) -> list[Event]:
         """Take a refusal: * wants a checksum, ? does not know the command, or not with a checksum behind it."""
-        if text == "?" and not self._checked and asked.about != TELEMETRY_ASKED:
-            self._inquiry.answered()    # an old firmware: telemetry alone is enough
-            self._header = self._header or telemetry.HEADER
+        if text == "?" and not self._checked and asked.about == HEADER_ASKED:
+            self._inquiry.answered()    # an old firmware: the guide's header is believed
+            self._header = telemetry.HEADER
         else:
             self._inquiry.give_up(now)
         if self._checksum == "auto":
             self._checked = text == "*" or (self._checked and text != "?")
         complaint = self._tod_complaint if asked.about == TOD_ASKED else self._complaint
         words = "wants a checksum" if text == "*" else "does not know the command"
-        return [*complaint.failed("refused", f"clock: {asked.about}: it {words}", now)]
+        faults = complaint.failed("refused", f"clock: {asked.about}: it {words}", now)
+        return [*faults, *self._without_tod(asked, now)]
 
-    def _sample(self, told: telemetry.Telemetry, raw: bytes, now: Nanoseconds) -> Sample:
-        numbers = dict(told.numbers)
-        discipline = numbers.get(telemetry.CHANNELS["DiscOK"])
-        if self._tod is not None:
-            numbers[telemetry.CHANNELS["TOD"]] = float(self._tod.tod_s)
-            numbers[PPS_AGE] = (now - self._tod.seen_at) / 1e9
-        if discipline == HOLDOVER:
-            self._holdover_since = now if self._holdover_since is None else self._holdover_since
-            numbers[HOLDOVER_FOR] = (now - self._holdover_since) / 1e9
-        else:
-            self._holdover_since = None
+    def _sample(self, now: Nanoseconds, tod: bytes = b"") -> list[Event]:
+        """Return the sample of this poll; `tod` is the line that came at the 1PPS, empty where none did."""
+        held, self._told = self._told, None
+        if held is None:
+            return []
+        told, numbers = held.telemetry, list(held.telemetry.numbers)
+        if tod:
+            text, _ = telemetry.unsummed(tod.decode("ascii").strip("\r\n"))
+            numbers.append((AT_PPS, float(text)))
+        channels, values = zip(*numbers, strict=True)
         self._polls += 1
-        return Sample(
-            Identity(MAKE, MODEL, told.serial, told.firmware), STREAM, tuple(numbers),
-            np.array([list(numbers.values())], dtype=np.float64), None, self._polls - 1, now,
-            (self._tod.raw if self._tod else b"") + raw, self._flags(told, discipline))
+        return [Sample(
+            Identity(MAKE, MODEL, told.serial, told.firmware), STREAM, channels, np.array([values], dtype=np.float64),
+            None, self._polls - 1, now if tod else held.seen_at, held.raw + tod,
+            self._flags(told, self._wants_tod and not tod))]
 
-    def _flags(self, told: telemetry.Telemetry, discipline: float | None) -> tuple[str, ...]:
+    @staticmethod
+    def _flags(told: telemetry.Telemetry, tod_missing: bool) -> tuple[str, ...]:  # noqa: FBT001  # one of two words
+        discipline = dict(told.numbers).get(telemetry.CHANNELS["DiscOK"])
         flags = [f"{ALARM}{what}" for what in told.alarms]
         if told.status:
             flags.append(f"not locked: {telemetry.STATUS_WORDS[told.status]}")
         if discipline is not None and discipline != DISCIPLINED:
-            flags.append(FLAG_HOLDOVER if discipline == HOLDOVER else "discipline acquiring")
+            flags.append("holdover" if discipline == HOLDOVER else "discipline acquiring")
         if told.needs_reference:
             flags.append("reference 1PPS missing")
-        if self._wants_tod and self._tod is None:
+        if tod_missing:
             flags.append("time of day not at the 1PPS")
         return tuple(flags)
 

@@ -103,13 +103,31 @@ def is_odd(why: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Rs485:
+    """How the kernel switches an RS-485 transceiver by RTS (linux/serial.h, struct serial_rs485).
+
+    The levels are those of RTS while sending and otherwise; `hears_itself` keeps the receiver on meanwhile.
+    """
+
+    rts_on_send: bool = True
+    rts_after_send: bool = False
+    hears_itself: bool = False
+    delay_before_send_ms: int = 0
+    delay_after_send_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class LineSettings:
-    """How the device's serial line is set."""
+    """How the device's serial line is set; `rs485` where the kernel is to switch the direction by RTS."""
 
     baud: int
     bits: Literal[7, 8] = 8
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
+    rs485: Rs485 | None = None
+
+    def __str__(self) -> str:
+        return f"{self.baud} {self.bits}{self.parity}{self.stop_bits}"
 
 
 Setting: TypeAlias = str | int | float | bool

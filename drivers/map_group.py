@@ -34,6 +34,10 @@ DIVISIBLE = frozenset({2, 3, 4})
 # A refused place is left out of the polls that follow and tried again after this long, with all that was merged.
 RETRY_S = 10.0
 
+# A read that is silent or odd so many times in a row is left out as well: each time costs a whole time-out and the
+# quiet after it. Once may be a disturbance of the line.
+STRIKES_MAX = 2
+
 # A sample's record holds 16 flags; that something is missing is told by every value that is not finite.
 NOTES_MAX = 8
 
@@ -58,6 +62,7 @@ class Group:
         self._whole = parts(values, {function: bounds(found, function) for function in FUNCTIONS})
         self._parts = list(self._whole)
         self._left_out: dict[Part, str] = {}
+        self._strikes: dict[Part, int] = {}
         self._whole_again_at: Nanoseconds | None = None  # None while nothing is divided
         self._undivided_until: Nanoseconds | None = None  # after a device that refused everything
         self._rest: deque[Part] = deque()
@@ -84,33 +89,46 @@ class Group:
     def take(self, registers: Sequence[int]) -> None:
         """Take the answer to the read."""
         read = self._rest.popleft()
+        self._strikes.pop(read, None)
         decode(registers, read.plan, self._row)
         self._raw.append(raw_of(read.request, registers))
 
-    def skip(self, why: str, *, rest: bool) -> None:
-        """Do without the values of this read, or of all the `rest`, in this poll."""
-        while self._rest:
-            self.notes.append(f"{self._rest.popleft().names} not read: {why}")
-            if not rest:
-                return
+    def skip(self, why: str, now: Nanoseconds, *, rest: bool) -> None:
+        """Take silence, or an odd answer: do without the values of this read, or of all the `rest`, in this poll."""
+        read = self._rest.popleft()
+        strikes = self._strikes[read] = self._strikes.get(read, 0) + 1
+        if strikes >= STRIKES_MAX and self._raw:  # others of this poll were answered
+            self._leave_out(read, why, now)
+        else:
+            self._note(read, why)
+        while rest and self._rest:
+            self._note(self._rest.popleft(), why)
 
     def refused(self, code: int, why: str, now: Nanoseconds) -> None:
         """Take a device exception: divide the read, or do without its values."""
         hopeless = self._undivided_until is not None and now < self._undivided_until
-        if code not in DIVISIBLE or hopeless:
-            self.skip(why, rest=False)
-            return
         read = self._rest.popleft()
+        divided = halves(read)
+        if code not in DIVISIBLE or hopeless:
+            self._note(read, why)
+        elif divided is None:
+            self._leave_out(read, why, now)
+        else:
+            self._replace(read, divided, now)
+            self._rest.extendleft(reversed(divided))
+
+    def _leave_out(self, read: Part, why: str, now: Nanoseconds) -> None:
+        self._replace(read, (), now)
+        self._left_out[read] = why
+        self._note(read, why)
+
+    def _replace(self, read: Part, others: tuple[Part, ...], now: Nanoseconds) -> None:
+        place = self._parts.index(read)
+        self._parts[place:place + 1] = others
         if self._whole_again_at is None:
             self._whole_again_at = now + round(RETRY_S * 1e9)
-        place = self._parts.index(read)
-        divided = halves(read)
-        if divided is not None:
-            self._parts[place:place + 1] = divided
-            self._rest.extendleft(reversed(divided))
-            return
-        del self._parts[place]
-        self._left_out[read] = why
+
+    def _note(self, read: Part, why: str) -> None:
         self.notes.append(f"{read.names} not read: {why}")
 
     def sample(self, device: Identity, now: Nanoseconds) -> Sample | None:
@@ -129,7 +147,7 @@ class Group:
                       b"".join(self._raw), tuple(notes), u)
 
     def _join(self) -> None:
-        self._parts, self._left_out, self._whole_again_at = list(self._whole), {}, None
+        self._parts, self._left_out, self._strikes, self._whole_again_at = list(self._whole), {}, {}, None
 
 
 def raw_of(request: ReadRegisters, registers: Sequence[int]) -> bytes:

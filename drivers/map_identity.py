@@ -34,6 +34,7 @@ class _Text:
     fills: Literal["make", "model", "serial", "firmware"]
     function: Literal[1, 2, 3, 4]
     span: Span
+    order: Literal["big", "little"]
 
 
 class Texts:
@@ -44,7 +45,8 @@ class Texts:
         self.title = found.title or "the mapped device"
         self._stated = Identity(found.identity.make, found.identity.model, "", "")
         self.identity = self._stated
-        texts = [_text(register) for group in found.group for register in group.register if register.fills]
+        order = found.device.byte_order
+        texts = [_text(register, order) for group in found.group for register in group.register if register.fills]
         self._reads = [
             (ReadRegisters(span.start, span.end - span.start, function), tuple(
                 text for text in texts if text.function == function and text.span in brought))
@@ -79,7 +81,7 @@ class Texts:
         request, texts = self._rest.popleft()
         for text in texts:
             first = text.span.start - request.address
-            words = text_of(registers[first:first + text.span.end - text.span.start])
+            words = text_of(registers[first:first + text.span.end - text.span.start], text.order)
             self._fresh = _filled(self._fresh, text.fills, words)
         self._complaint.settled()
         return self._finished(now)
@@ -110,10 +112,11 @@ class Texts:
         return [Fault("device changed", f"{_name(before)} was replaced by {_name(self._fresh)}", now)]
 
 
-def _text(register: RegisterTable) -> _Text:
+def _text(register: RegisterTable, order: Literal["big", "little"]) -> _Text:
     if register.fills is None:
         raise ValueError(f"{register.name} is no text")
-    return _Text(register.fills, register.function, Span(register.address, register.address + width(register)))
+    span = Span(register.address, register.address + width(register))
+    return _Text(register.fills, register.function, span, register.byte_order or order)
 
 
 def _filled(identity: Identity, part: Literal["make", "model", "serial", "firmware"], words: str) -> Identity:

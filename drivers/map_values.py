@@ -115,8 +115,8 @@ def _numbers(words: NDArray[np.uint16], form: Form) -> Floats:
     return numbers.astype(np.float64)
 
 
-def text_of(registers: Sequence[int]) -> str:
+def text_of(registers: Sequence[int], order: Literal["big", "little"]) -> str:
     """Return the text in registers, two characters each, up to a NUL and without what cannot be printed."""
-    octets = b"".join(register.to_bytes(2, "big") for register in registers).split(b"\0")[0]
+    octets = b"".join(register.to_bytes(2, order) for register in registers).split(b"\0")[0]
     letters = octets.decode("ascii", "replace")
     return "".join(letter for letter in letters if letter.isascii() and letter.isprintable()).strip()

@@ -93,7 +93,7 @@ class ModbusMap:
             self._silence.settled()
             self._now.refused(code, why, now)
         else:
-            self._now.skip(why, rest=not heard)
+            self._now.skip(why, now, rest=not heard)
         told += self._finished(self._now, now, silent=not heard)
         if not heard:
             self._texts.forget()

@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from drivers.address import PortAddress, SerialAddress
+from drivers.address import PortAddress, is_serial
 from drivers.backoff import reconnect_delay_s
 from drivers.bus_turns import Turns
 from drivers.driver import WantsQuiet
@@ -62,7 +62,7 @@ async def run_registers(
     every 0.5 s while every one of them is alive. Fault kinds of the port, to each of its units, folded to one
     a second: "port missing", "port busy", "port refused", "port lost", "port back". A driver tells of silence.
     """
-    groups = [list(units)] if isinstance(address, SerialAddress) else [[unit] for unit in units]
+    groups = [list(units)] if is_serial(address) else [[unit] for unit in units]
     pulse = _Pulse(len(groups), beat)
     async with asyncio.TaskGroup() as tasks:
         for place, group in enumerate(groups):
@@ -105,7 +105,7 @@ class _Bus:
     def __init__(self, address: PortAddress, line: LineSettings, units: Sequence[Unit],
                  now: Callable[[], Nanoseconds], turn: Callable[[], None]) -> None:
         self._address = address
-        self._serial = isinstance(address, SerialAddress)
+        self._serial = is_serial(address)
         self._line = line
         self._seats = [_Seat(*unit) for unit in units]
         self._turns = Turns(self._seats)
@@ -134,7 +134,7 @@ class _Bus:
             await self._stay_away()
 
     async def _open(self) -> Link:
-        self._link = Link(self._address, self._line)
+        self._link = Link(self._address, self._line, self._turn)
         await alive(asyncio.wait_for(self._link.open(), OPEN_S_MAX), self._turn)
         if self._trouble:
             self._say("port back", f"{self._address} is open again")
@@ -145,6 +145,7 @@ class _Bus:
     async def _serve(self, link: Link) -> NoReturn:
         while True:
             self._turn()
+            link.follow()
             asked = False
             for seat in self._turns.round(self._now()):
                 request = seat.driver.ask(self._now())
@@ -156,12 +157,11 @@ class _Bus:
 
     async def _exchange(self, link: Link, seat: _Seat, request: Request) -> None:
         """Carry one request; its driver is told either way, unless this task is cancelled."""
-        self._turn()
         if self._serial:
             await asyncio.sleep(self._gap_s)
             self._asked_at = self._now()
         try:
-            outcome = await alive(link.exchange(seat.number, request), self._turn)
+            outcome = await link.exchange(seat.number, request)
         except LINE_ERRORS as wrong:
             seat.take(seat.driver.refuse(f"connection lost: {wrong}", self._now()))
             raise
@@ -186,10 +186,8 @@ class _Bus:
         if not self._serial and self._silences >= TCP_SILENCES_MAX:
             raise LineLost("the device does not answer")
         await self._keep_quiet(link)
-        if failure.silent:
-            self._turns.fell_silent(seat, self._now())
-        else:
-            self._turns.answered(seat)
+        # Whoever answers oddly each time costs the others as much as one who is silent.
+        self._turns.fell_silent(seat, self._now())
 
     async def _keep_quiet(self, link: Link) -> None:
         """Let a late answer pass; the link reads and throws away."""

@@ -25,6 +25,7 @@ IDENTITY = ReadRegisters(0x0000, 96)
 CAPABILITIES = ReadRegisters(0x0060, 32)
 STATUS = ReadRegisters(0x0080, 16)
 HEADER = ReadRegisters(0x0300, 36)
+COVERED_BYTES = 64  # of the header, by the checksum of its page
 COMMAND, BAND_SELECT, SCHEDULE, TABLE = 0x00A0, 0x00A4, 0x0100, 0x0110
 
 START, ABORT = 1, 2
@@ -96,9 +97,13 @@ class Status:
         return tuple(words for bit, words in enumerate(FAULT_BITS) if self.fault_bits >> bit & 1)
 
 
+class PageUnsound(ValueError):
+    """Raw data of a scan that are not what a head sent; the message says where."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The band header. `covered` is the part that the page's checksum includes."""
+    """The band header. `block` is all of it as read, of which the page's checksum includes the first 64 bytes."""
 
     band: int
     readable: bool
@@ -112,7 +117,7 @@ class Header:
     bay_k: float
     standoff_mm: float
     clipped: int
-    covered: bytes
+    block: bytes
     crc: int
     boot_id: int
 
@@ -155,7 +160,7 @@ def header(registers: Sequence[int]) -> Header:
     bay, standoff, clipped, _, crc, boot = struct.unpack(">4H2I", block[56:72])
     plan = BandPlan(float(carrier), float(rate), spacing_us / 1e6, echoes, trains)
     return Header(band, readable == 1, scan_id, plan, forward, reflected, offset, level, exponents, _kelvin(bay),
-                  _or_nan(standoff), clipped, block[:64], crc, boot)
+                  _or_nan(standoff), clipped, block, crc, boot)
 
 
 def data_reads() -> tuple[ReadRegisters, ...]:
@@ -166,7 +171,7 @@ def data_reads() -> tuple[ReadRegisters, ...]:
 
 def page_is_sound(head: Header, data: bytes) -> bool:
     """Return whether the checksum covers exactly this header and these data."""
-    return zlib.crc32(data, zlib.crc32(head.covered)) == head.crc
+    return zlib.crc32(data, zlib.crc32(head.block[:COVERED_BYTES])) == head.crc
 
 
 def capture(head: Header, data: bytes) -> BandCapture:
@@ -176,6 +181,24 @@ def capture(head: Header, data: bytes) -> BandCapture:
     counts = numbers.view(np.complex64)[..., 0]
     return BandCapture(head.plan, counts, head.pilot_offset_hz, head.pilot_ft, head.forward_mw / 1000.0,
                        head.reflected_mw / 1000.0)
+
+
+def captures_of(raw: bytes) -> tuple[BandCapture, ...]:
+    """Return the bands that the raw data of a scan hold: for each its header, then its page.
+
+    Raises PageUnsound where they are cut short or a checksum is wrong.
+    """
+    size = HEADER.count * 2 + DATA_REGISTERS * 2
+    if not raw or len(raw) % size:
+        raise PageUnsound(f"{len(raw)} bytes: must be a multiple of {size}, a header and a page for each band")
+    bands = []
+    for start in range(0, len(raw), size):
+        block, data = raw[start:start + HEADER.count * 2], raw[start + HEADER.count * 2:start + size]
+        head = header(struct.unpack(f">{HEADER.count}H", block))
+        if not page_is_sound(head, data):
+            raise PageUnsound(f"band {start // size}: the checksum of its header does not fit its page")
+        bands.append(capture(head, data))
+    return tuple(bands)
 
 
 def schedule_writes(plans: Sequence[BandPlan], dwell_s: float) -> tuple[WriteRegisters, ...]:

@@ -249,7 +249,7 @@ class ScanRun:
         self._flags += [f"band {head.band}: channel {channel} clipped" for channel in range(profile.CHANNELS)
                         if head.clipped >> channel & 1]
         self._headers.append(head)
-        self._pages.append(data)
+        self._pages += (head.block, data)
         return profile.capture(head, data)
 
     def _capture(self, bands: tuple[BandCapture, ...]) -> ScanCapture:

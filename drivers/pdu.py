@@ -5,11 +5,10 @@ Source: MODBUS Application Protocol V1.1b3, section 6; what goes over a line is 
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import TYPE_CHECKING
 
-from drivers.driver import ReadRegisters
+from drivers.driver import ReadRegisters, exception_code, exception_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
     from drivers.driver import Request
 
 WRITE_ONE, WRITE_MANY, REFUSED = 6, 16, 0x80
-
-# How the port words a device's refusal, see drivers/modbus_link.py.
-EXCEPTION = re.compile(r"exception (\d{1,3})\b")
+BITS = frozenset({1, 2})    # the functions whose answer is bits, the first in the lowest place
 
 
 def request_pdu(request: Request) -> bytes:
@@ -34,6 +31,10 @@ def request_pdu(request: Request) -> bytes:
 
 def answer_pdu(request: Request, registers: Sequence[int]) -> bytes:
     """Return the PDU of a good answer."""
+    if isinstance(request, ReadRegisters) and request.function in BITS:
+        bits = sum(bool(bit) << place for place, bit in enumerate(registers))
+        octets = bits.to_bytes(-(-len(registers) // 8), "little")
+        return bytes((request.function, len(octets))) + octets
     if isinstance(request, ReadRegisters):
         return struct.pack(f">BB{len(registers)}H", request.function, 2 * len(registers), *registers)
     return request_pdu(request)[:5]
@@ -41,8 +42,8 @@ def answer_pdu(request: Request, registers: Sequence[int]) -> bytes:
 
 def refusal_pdu(request: Request, why: str) -> bytes:
     """Return the PDU of a device's refusal as the port tells of it; empty where nothing came that can be kept."""
-    found = EXCEPTION.match(why)
-    return bytes((request_pdu(request)[0] | REFUSED, int(found[1]) & 0xFF)) if found else b""
+    code = exception_code(why)
+    return b"" if code is None else bytes((request_pdu(request)[0] | REFUSED, code & 0xFF))
 
 
 def alike(asked: bytes, recorded: bytes) -> bool:
@@ -59,11 +60,15 @@ def registers_in(answer: bytes, request: Request) -> tuple[int, ...] | str:
     """Return the registers of a recorded answer, none for a write, or why there are none."""
     function = request_pdu(request)[0]
     if len(answer) >= 2 and answer[0] == function | REFUSED:
-        return f"exception {answer[1]} (recorded)"
+        return exception_words(answer[1], "recorded")
     if not answer or answer[0] != function:
         return "no answer to this request in the recording"
     if not isinstance(request, ReadRegisters):
         return ()
-    if len(answer) != 2 + 2 * request.count or answer[1] != 2 * request.count:
+    size = -(-request.count // 8) if request.function in BITS else 2 * request.count
+    if len(answer) != 2 + size or answer[1] != size:
         return f"{len(answer)} bytes in the recorded answer to a read of {request.count} registers"
+    if request.function in BITS:
+        octets = int.from_bytes(answer[2:], "little")
+        return tuple(octets >> place & 1 for place in range(request.count))
     return struct.unpack(f">{request.count}H", answer[2:])

@@ -14,8 +14,9 @@ from drivers.address import PortAddress, PortTextRefused, parse_port
 from drivers.backoff import reconnect_delay_s
 from drivers.fold import FaultFold
 from drivers.life import alive
-from drivers.line import LINE_ERRORS, Line, open_line, refusal
+from drivers.line import LINE_ERRORS, Line, refusal
 from drivers.sample import Event, Fault
+from drivers.telnet_line import TelnetLine, open_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ class _Port:
         self._now = now
         self._beat = beat
         self._fold = FaultFold()
-        self._line: Line | None = None
+        self._line: Line | TelnetLine | None = None
         self._unsent = b""
         self._dropping = False
         self._failures = 0              # losses and refusals since bytes last came
@@ -99,7 +100,7 @@ class _Port:
 
     async def open(self, settings: LineSettings) -> None:
         """Open the line and tell the driver; raises one of LINE_ERRORS."""
-        self._line = await alive(asyncio.wait_for(open_line(self._address, settings), OPEN_S_MAX), self._turn)
+        self._line = await alive(asyncio.wait_for(open_port(self._address, settings), OPEN_S_MAX), self._turn)
         if self._trouble:
             self._say("port back", f"{self._address} is open again")
         self._trouble, self._unsent, self._dropping = "", b"", False
@@ -113,6 +114,7 @@ class _Port:
             raise RuntimeError("carry before open")
         while True:
             self._turn()
+            line.follow()
             self._send(line, self._driver.ask(self._now()))
             if await line.readable(TURN_S):
                 self._receive(line.read())
@@ -149,7 +151,7 @@ class _Port:
         for event in self._fold.due(self._now()):
             self._deliver(event)
 
-    def _send(self, line: Line, asked: bytes) -> None:
+    def _send(self, line: Line | TelnetLine, asked: bytes) -> None:
         if len(self._unsent) + len(asked) <= UNSENT_BYTES_MAX:
             self._unsent += asked
         elif not self._dropping:

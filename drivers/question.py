@@ -30,8 +30,8 @@ class Question:
 class Inquiry:
     """The questions of one poll, in turn.
 
-    A driver's `ask` calls `lapsed`, then `begin` where `due`, then `ask`; its `feed` calls `answered`, `stray`
-    or `give_up`. A poll that a slow round has swallowed is left out, not caught up on.
+    A driver's `ask` calls `lapsed` (and perhaps `repeat`), then `begin` where `due`, then `ask`; its `feed`
+    calls `answered`, `stray` or `give_up`. A poll that a slow round has swallowed is left out, not caught up on.
     """
 
     def __init__(self, poll_s: float, quiet_s: float = 0.0) -> None:
@@ -48,6 +48,11 @@ class Inquiry:
     def open(self) -> Question | None:
         """The question that waits for its answer."""
         return self._open
+
+    @property
+    def left(self) -> int:
+        """How many questions of the round are still to be asked."""
+        return len(self._todo)
 
     def opened(self, now: Nanoseconds) -> None:
         """Forget the round, for the line was opened anew, and begin another as soon as it has been quiet."""
@@ -80,6 +85,10 @@ class Inquiry:
         self._open = None
         self.stray(now)
         return late
+
+    def repeat(self, question: Question) -> None:
+        """Ask the same again, before the others of the round; for a protocol that tells repetitions apart."""
+        self._todo.appendleft(question)
 
     def answered(self) -> None:
         """Close the open question: its answer is there."""

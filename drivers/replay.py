@@ -39,6 +39,11 @@ def marked(event: Event, now: Nanoseconds) -> Event:
     return replace(event, seen_at=now, flags=(REPLAYED, *event.flags))
 
 
+def live(event: Event) -> bool:
+    """Tell whether the event is of this moment: a fault always is, a sample unless it was recorded."""
+    return isinstance(event, Fault) or REPLAYED not in event.flags
+
+
 def replay_stream(driver: StreamDriver, chunks: Iterable[Chunk], begin: Nanoseconds) -> Iterator[Moment]:
     """Give each turn of the port that recorded: seconds into the recording, and what came of it.
 

@@ -94,7 +94,8 @@ class BandCapture:
 class ScanCapture:
     """One complete NQR scan of the head, as delivered.
 
-    `standoff_m` is the head's own range reading; `raw` is every data register read, big-endian, in order.
+    `standoff_m` is the head's own range reading; `raw` is, for each band, its header and its page as
+    they were read, big-endian: enough to decode the scan again without anything else.
     """
 
     device: Identity

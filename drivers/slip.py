@@ -31,6 +31,8 @@ FRAME_BYTES_MAX = 512 + CHECKSUM_BYTES
 # Every byte of a frame may be escaped; a text line longer than this is no text line.
 WIRE_BYTES_MAX = 2 * FRAME_BYTES_MAX
 
+LINE_ENDS = re.compile(rb"[\x00\r\n]+")
+
 # What may stand before a frame: zeros, empty lines, whole text lines. Possessive: noise is read once.
 PASSED_OVER = re.compile(rb"(?:[\x00\r\n]|[\t\x20-\x7e]{1,%d}+[\r\n])*+" % WIRE_BYTES_MAX)
 
@@ -41,14 +43,22 @@ def frame(packet: bytes) -> bytes:
     return END + whole.replace(ESC, ESCAPED_ESC).replace(END, ESCAPED_END) + END
 
 
+class TextLine(bytes):
+    """A line of text that stood where a frame would begin, without its end."""
+
+    __slots__ = ()
+
+
 class SlipReader:
     """Takes bytes as they come and gives packets, their checksum proved and removed, and faults.
 
+    With `lines` true it gives the text lines between frames too, each as a `TextLine`, in the order of the bytes.
     A reader that starts in the middle of a frame says nothing of its tail, for it was begun before.
     Fault kinds: "bad checksum", "dangling escape", "unknown escape", "short frame", "overlong frame".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lines: bool = False) -> None:
+        self._lines = lines
         self._part = bytearray()    # what came since the last END; never above WIRE_BYTES_MAX between calls
         self._skipping = False      # true after an overlong frame, until the next END
         self._joined = False        # before the first END stands the tail of a frame begun before we listened
@@ -73,7 +83,9 @@ class SlipReader:
             return
         self._part += piece
         passed_over = PASSED_OVER.match(self._part)
-        if passed_over:
+        if passed_over and passed_over.end():
+            if self._lines:
+                found += map(TextLine, filter(None, LINE_ENDS.split(passed_over[0])))
             del self._part[:passed_over.end()]
         if len(self._part) > WIRE_BYTES_MAX:
             self._part.clear()

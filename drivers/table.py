@@ -5,7 +5,7 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import csac, eurotherm, geometrics, modbus_map, nqr_head, nqrduck, twinleaf
+from drivers import bdbg, csac, eurotherm, geometrics, gmc, mecom, modbus_map, nqr_head, nqrduck, qzfm, twinleaf
 
 DRIVERS = {
     row.name: row
@@ -14,7 +14,11 @@ DRIVERS = {
         eurotherm.INSTRUMENT,
         nqr_head.INSTRUMENT,
         csac.INSTRUMENT,
+        mecom.INSTRUMENT,
+        gmc.INSTRUMENT,
+        bdbg.INSTRUMENT,
         geometrics.INSTRUMENT,
+        qzfm.INSTRUMENT,
         modbus_map.INSTRUMENT,
         nqrduck.INSTRUMENT,
     )

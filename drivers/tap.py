@@ -24,6 +24,9 @@ class StreamTap:
         self._driver = driver
         self._keep = keep
 
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._driver, name)  # what a port may also ask of this driver
+
     def opened(self, now: Nanoseconds) -> None:
         """Pass on."""
         self._driver.opened(now)
@@ -53,6 +56,9 @@ class RegisterTap:
         self._unit = bytes((unit,))
         self._keep = keep
         self._asked: Request | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._driver, name)  # what a port may also ask of this driver
 
     @property
     def idle_s_max(self) -> float:

@@ -22,10 +22,14 @@ class LineReader:
     Fault kinds: "bad packet" (a byte that is no text), "overlong frame".
     """
 
-    def __init__(self, end: bytes, bytes_max: int) -> None:
-        """Split at `end`, one byte; a line has `bytes_max` bytes at most, its end among them."""
+    def __init__(self, end: bytes, bytes_max: int, start: bytes = b"") -> None:
+        """Split at `end`, one byte; a line has `bytes_max` bytes at most, its end among them.
+
+        Where a line begins with `start`, a byte that stands nowhere else, what comes before it is thrown away.
+        """
         self._end = end
         self._bytes_max = bytes_max
+        self._start = start
         self.opened()
 
     def opened(self) -> None:
@@ -40,7 +44,7 @@ class LineReader:
         *ended, rest = chunk.split(self._end)
         for piece in ended:
             self._collect(piece + self._end, found, now)
-            if not self._skipping:
+            if self._part:
                 line = _checked(self._part, now)
                 if self._joined or not isinstance(line, Fault):
                     found.append(line)
@@ -52,6 +56,8 @@ class LineReader:
         if self._skipping:
             return
         self._part += piece
+        if self._start:
+            self._part = self._part[place:] if (place := self._part.rfind(self._start)) >= 0 else b""
         if len(self._part) > self._bytes_max:
             self._part, self._skipping = b"", True
             found.append(Fault("overlong frame", f"no end of line within {self._bytes_max} bytes", now))

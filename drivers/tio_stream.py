@@ -8,7 +8,7 @@ Source: twinleaf/libtio include/tio/data.h, twinleaf/twinleaf-rust twinleaf/src/
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from drivers.tio_metadata import COLUMN, SEGMENT, STREAM, Column, Device, Record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+MAKE = "Twinleaf"
+
+SEGMENT_CHANGED = "segment changed"     # rate, filter or row are not those of the sample before
+REBOOTED = "device rebooted"            # first sample of a stream after the device started anew
 
 # numpy's name of each type code; numpy has no 24-bit integers, which are read by `_integers_of_3`.
 TYPES = {
@@ -40,23 +45,30 @@ RECORDS_ASKED_MAX = 6
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one stream's samples read; `kinds` are the type codes of the columns."""
+    """How one stream's samples read; `kinds` are the type codes of the columns.
+
+    `alike` is the type of every column where all are of one; a packet of four is read 2 us sooner by it.
+    """
 
     stream: Stream
     channels: tuple[Channel, ...]
     kinds: tuple[int, ...]
     row: np.dtype[np.void]
+    alike: np.dtype[Any] | None
 
     def read(self, samples: bytes) -> NDArray[np.float64]:
         """Return float64 [rows, channels] of the samples of one packet, packed back to back."""
         if not samples or len(samples) % self.row.itemsize:
             size = self.row.itemsize
             raise Malformed(f"stream {self.stream.name}: {len(samples)} bytes of samples, {size} each")
-        rows = np.frombuffer(samples, self.row)
-        values = np.empty((len(rows), len(self.kinds)))
-        for index, kind in enumerate(self.kinds):
-            column = rows[f"f{index}"]
-            values[:, index] = _integers_of_3(column, kind) if kind >> 4 == 3 else column
+        with np.errstate(invalid="ignore"):     # a signalling NaN stays a NaN; the device may send one
+            if self.alike is not None:
+                return np.frombuffer(samples, self.alike).reshape(-1, len(self.kinds)).astype(np.float64)
+            rows = np.frombuffer(samples, self.row)
+            values = np.empty((len(rows), len(self.kinds)))
+            for index, kind in enumerate(self.kinds):
+                column = rows[f"f{index}"]
+                values[:, index] = _integers_of_3(column, kind) if kind >> 4 == 3 else column
         return values
 
 
@@ -69,8 +81,11 @@ def layout(stream: Stream, columns: list[Column]) -> Layout:
     if row.itemsize != stream.sample_bytes:
         told = f"{stream.sample_bytes} bytes a sample, columns hold {row.itemsize}"
         raise Malformed(f"stream {stream.name}: {told}")
-    channels = tuple(Channel(c.name, QUANTITIES.get(c.unit, c.description), c.unit) for c in columns)
-    return Layout(stream, channels, tuple(column.data_type for column in columns), row)
+    channels = tuple(
+        Channel(c.name or f"column {c.index}", QUANTITIES.get(c.unit, c.description), c.unit) for c in columns)
+    kinds = tuple(column.data_type for column in columns)
+    alike = np.dtype(TYPES[kinds[0]]) if len(set(kinds)) == 1 and kinds[0] >> 4 != 3 else None
+    return Layout(stream, channels, kinds, row, alike)
 
 
 def _integers_of_3(column: NDArray[np.void], kind: int) -> NDArray[np.int32]:
@@ -108,6 +123,7 @@ class Description:
         known = self._known(record.stream_id)
         if isinstance(record, Segment):
             known.segment = record
+            known.segment_wanted = record.segment_id    # the one before is over: it is not asked for again
         elif isinstance(record, Column):
             if known.columns.get(record.index) != record:
                 known.columns[record.index] = record

@@ -18,11 +18,12 @@ from drivers.recording import FileAddress, parse_source
 from drivers.replay_port import recorded_header, run_replay
 from drivers.table import DRIVERS
 from gateway import clock
+from gateway.serial_line import LineSettingRefused, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from drivers.driver import Instrument
+    from drivers.driver import Instrument, LineSettings
     from drivers.sample import Event
     from gateway.config_tables import InstrumentTable
     from gateway.progress import Progress
@@ -40,13 +41,13 @@ class PortShared(ValueError):
 
 
 def check_drivers(instruments: Sequence[InstrumentTable], maps: Mapping[str, str] = NO_MAPS) -> None:
-    """Refuse what only the table of drivers can tell. Raises NoSuchDriver, SettingRefused, PortShared.
+    """Refuse what only the table of drivers can tell.
 
     `maps` are the texts of the register maps, by how the configuration names them (gateway/maps.py).
-
+    Raises NoSuchDriver, SettingRefused, LineSettingRefused, PortShared.
     It stands here and not in config.py because the publisher reads the configuration too, without any driver.
     """
-    first_on: dict[str, Instrument] = {}
+    first_on: dict[str, tuple[Instrument, LineSettings]] = {}
     for number, instrument in enumerate(instruments):
         key = f"instrument[{number}]"
         if instrument.driver not in DRIVERS:
@@ -61,12 +62,14 @@ def check_drivers(instruments: Sequence[InstrumentTable], maps: Mapping[str, str
             raise SettingRefused(f"{key}.map = {instrument.map!r}: {row.name} reads no register map")
         try:
             row.make(options_of(instrument, maps))
-        except SettingRefused as refused:
-            raise SettingRefused(f"{key}.{refused}") from refused
-        first = first_on.setdefault(instrument.port, row)
+            mine = row, line_of(instrument, row)
+        except (SettingRefused, LineSettingRefused) as refused:
+            raise type(refused)(f"{key}.{refused}") from refused
+        first = first_on.setdefault(instrument.port, mine)
         taken = instrument.port in [one.port for one in instruments[:number]]
-        if taken and (recorded(instrument.port) or not share(first, row)):
-            rule = f"{first.name} is on it: only Modbus devices with the same line settings share a port"
+        if taken and (recorded(instrument.port) or not share(first, mine)):
+            there = f"{first[0].name} is on it, at {first[1]}"
+            rule = f"{there}: only Modbus devices with the same line settings share a port"
             raise PortShared(f"{key}.port = {instrument.port!r}: {rule}")
 
 
@@ -96,9 +99,9 @@ def recorded(port: str) -> bool:
     return isinstance(parse_source(port), FileAddress)
 
 
-def share(first: Instrument, second: Instrument) -> bool:
+def share(first: tuple[Instrument, LineSettings], second: tuple[Instrument, LineSettings]) -> bool:
     """Tell whether two instruments may be on one port: both on a Modbus bus, set alike."""
-    return first.kind == second.kind == "registers" and first.line == second.line
+    return first[0].kind == second[0].kind == "registers" and first[1] == second[1]
 
 
 class Acquisition:
@@ -140,13 +143,15 @@ class Acquisition:
         if isinstance(address, FileAddress):
             driver, deliver_one = self.drivers[instruments[0].name], deliver_as(instruments[0].name)
             await run_replay(address, row, driver, deliver_one, clock.monotonic_ns, beat)
-        elif row.kind == "stream":
+            return
+        line = line_of(instruments[0], row)
+        if row.kind == "stream":
             stream = cast("StreamDriver", self.drivers[instruments[0].name])
             silent_s = row.silent_s_max if row.speaks else max(row.silent_s_max, 3 * instruments[0].poll_ms / 1000)
             deliver_one = deliver_as(instruments[0].name)
-            await run_stream(address, row.line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
-        else:
-            units = [
-                (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments
-            ]
-            await run_registers(address, row.line, units, clock.monotonic_ns, beat)
+            await run_stream(address, line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
+            return
+        units = [
+            (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments
+        ]
+        await run_registers(address, line, units, clock.monotonic_ns, beat)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import __version__, clock, notify
+from gateway import __version__, clock
 from gateway.acquisition import check_drivers
 from gateway.clock_watch import ClockWatch
 from gateway.drafts import Drafter
@@ -25,6 +25,7 @@ from gateway.evidence.writer import Writer
 from gateway.judgement import Judgement, demands, take_up_model
 from gateway.lanes import open_lane
 from gateway.maps import read_maps
+from gateway.notify import Ringer
 from gateway.places import Places, places
 from gateway.software import software_sha256
 
@@ -56,6 +57,7 @@ class Assembly:
     judgement: Judgement
     lanes: dict[str, Lane]
     maps: Mapping[str, str]  # the register maps, by how the configuration names them
+    ringer: Ringer
     clock_watch: ClockWatch
 
     def now(self) -> Now:
@@ -98,6 +100,7 @@ class Assembly:
             self.writer.close()
         finally:
             self.journal.close()
+            self.ringer.close()
 
 
 def assemble(loaded: Loaded) -> Assembly:
@@ -116,11 +119,12 @@ def assemble(loaded: Loaded) -> Assembly:
     journal = open_journal(found.journal, loaded.config.gateway.id, key, group_readable=readable)
     provenance = Provenance(__version__, software_sha256(), loaded.sha256)
     drafter = Drafter(clock.boot_id(), provenance)
+    ringer = Ringer(found.wake)
     writer = Writer(
         journal,
         clock.monotonic_ns,
         clock.wall_ns,
-        lambda _size: notify.wake(found.wake),
+        lambda _size: ringer.ring(),
         queue_records_max=loaded.config.journal.queue_records_max,
     )
     writer.start()
@@ -129,7 +133,7 @@ def assemble(loaded: Loaded) -> Assembly:
     by_name = {one.lane.name: one.lane for one in lanes}
     table = loaded.config.clock
     watch = ClockWatch(table.drift_ppm_max, table.holdover_s_max)
-    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name, maps, watch)
+    assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name, maps, ringer, watch)
     assembly.announce(lanes, model)
     return assembly
 

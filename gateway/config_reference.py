@@ -5,6 +5,7 @@ docs/configuration.md is what this prints; a test holds the two together.
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -18,13 +19,26 @@ def reference() -> str:
     """Return the reference as Markdown: one table of keys for each table of the file."""
     parts = []
     for name, hint in get_type_hints(Config, include_extras=True).items():
-        title = f"[[{name}]]" if name == "instrument" else f"[{name}]"
-        struct = struct_of(hint)
-        words = (struct.__doc__ or "").strip().splitlines()[0]
-        rows = [row(field, get_type_hints(struct, include_extras=True)[field.name]) for field in fields_of(struct)]
-        parts.append(f"## `{title}`\n\n{words}\n\n| key | type and limits | default | meaning |\n|---|---|---|---|\n"
-                     + "\n".join(rows) + "\n")
+        parts += sections(f"[[{name}]]" if name == "instrument" else f"[{name}]", struct_of(hint))
     return "\n".join(parts)
+
+
+def sections(title: str, struct: type[msgspec.Struct]) -> list[str]:
+    """Return a table's section, and behind it those of the tables in it."""
+    hints = get_type_hints(struct, include_extras=True)
+    words = (struct.__doc__ or "").strip().splitlines()[0]
+    inner = [field for field in fields_of(struct) if is_table(hints[field.name])]
+    rows = [row(field, hints[field.name]) for field in fields_of(struct) if field not in inner]
+    head = f"## `{title}`\n\n{words}\n\n| key | type and limits | default | meaning |\n|---|---|---|---|\n"
+    found = [head + "\n".join(rows) + "\n"]
+    for field in inner:
+        found += sections(f"[{title.strip('[]')}.{field.encode_name}]", struct_of(hints[field.name]))
+    return found
+
+
+def is_table(hint: object) -> bool:
+    """Tell whether a key holds a table with keys of its own."""
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
 
 
 def struct_of(hint: object) -> type[msgspec.Struct]:
@@ -41,6 +55,7 @@ def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, 
 
 def row(field: msgspec.structs.FieldInfo, hint: object) -> str:
     """Return one line of the table."""
+    hint = given(hint)
     metas = metas_of(hint)
     meaning = next((meta.description for meta in reversed(metas) if meta.description), "")
     kind = kind_of(hint)
@@ -49,10 +64,19 @@ def row(field: msgspec.structs.FieldInfo, hint: object) -> str:
     return f"| `{field.encode_name}` | {', '.join([kind, *limits])} | {default_of(field)} | {meaning} |"
 
 
+def given(hint: object) -> object:
+    """Return what a value may be where it is given: what may be left out is a type or None."""
+    choices = get_args(hint)
+    return choices[0] if len(choices) == 2 and choices[1] is type(None) else hint
+
+
 def metas_of(hint: object) -> list[msgspec.Meta]:
     """Return all limits and descriptions around a type, the innermost first."""
     found: list[msgspec.Meta] = []
-    while hasattr(hint, "__metadata__"):
+    while hasattr(hint, "__metadata__") or NoneType in get_args(hint):
+        if not hasattr(hint, "__metadata__"):
+            hint = get_args(hint)[0]
+            continue
         found = [*(meta for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)), *found]
         hint = get_args(hint)[0]
     return found
@@ -60,13 +84,13 @@ def metas_of(hint: object) -> list[msgspec.Meta]:
 
 def kind_of(hint: object) -> str:
     """Return a word for the type: text, whole number, number, true or false, a choice, or a table."""
-    while hasattr(hint, "__metadata__"):
+    while hasattr(hint, "__metadata__") or NoneType in get_args(hint):
         hint = get_args(hint)[0]
     words: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
     if hint in words:
         return words[hint]
     choices = get_args(hint)
-    if choices and all(isinstance(choice, str) for choice in choices):
+    if choices and all(isinstance(choice, str | int) for choice in choices):
         return " or ".join(f"`{choice}`" for choice in choices)
     if choices and choices[-1] is Ellipsis:
         return "list of texts"
@@ -80,6 +104,8 @@ def default_of(field: msgspec.structs.FieldInfo) -> str:
     if field.default in {msgspec.NODEFAULT, ()}:
         return "empty"
     value = field.default
+    if value is None:
+        return "the driver's own"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"

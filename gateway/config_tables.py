@@ -99,26 +99,52 @@ class ScanTable(Table, frozen=True):
     ] = ()
 
 
+class LineTable(Table, frozen=True):
+    """How the serial line is set, where that differs from the instrument's usual setting."""
+
+    baud: Annotated[Annotated[int, Meta(ge=50, le=4_000_000)] | None, Meta(description="bit rate")] = None
+    bits: Annotated[Literal[7, 8] | None, Meta(description="data bits")] = None
+    parity: Annotated[Literal["N", "E", "O"] | None, Meta(description="none, even or odd")] = None
+    stop_bits: Annotated[Literal[1, 2] | None, Meta(description="stop bits")] = None
+    rs485: Annotated[
+        bool, Meta(description="let the kernel switch an RS-485 transceiver by RTS; not for adapters that do it alone")
+    ] = False
+    rts_on_send: Annotated[bool, Meta(description="RS-485: level of RTS while sending")] = True
+    rts_after_send: Annotated[bool, Meta(description="RS-485: level of RTS otherwise")] = False
+    hears_itself: Annotated[bool, Meta(description="RS-485: keep the receiver on while sending")] = False
+    delay_before_send_ms: Annotated[
+        int, Meta(ge=0, le=100, description="RS-485: from RTS to the first bit")
+    ] = 0
+    delay_after_send_ms: Annotated[
+        int, Meta(ge=0, le=100, description="RS-485: from the last bit to RTS")
+    ] = 0
+
+
 class InstrumentTable(Table, frozen=True):
     """One device on one port."""
 
     name: Annotated[Name, Meta(description="name of this instrument in every record")]
     driver: Annotated[Text, Meta(description="which driver: spingate hil --list shows them")]
     port: Annotated[
-        Text, Meta(description="/dev/serial/by-id/..., tcp://HOST:PORT, or a recording: file:PATH[?loop&fast]")
+        Text,
+        Meta(
+            description="/dev/serial/by-id/..., tcp://HOST:PORT, a serial server's rfc2217://HOST:PORT or"
+            " socket://HOST:PORT, or a recording: file:PATH[?loop&fast]"
+        ),
     ]
     unit: Annotated[int, Meta(ge=1, le=247, description="Modbus unit id")] = 1
     serial: Annotated[
         str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")
     ] = ""
     poll_ms: Annotated[
-        int, Meta(ge=5, le=3_600_000, description="time between two polls of a device that is asked")
+        int, Meta(ge=0, le=3_600_000, description="time between two polls of a device that is asked")
     ] = 1000
     block_ms: Annotated[int, Meta(ge=10, le=60_000, description="length of one reading of a stream")] = 1000
     certificate: Annotated[str, Meta(description="calibration certificate; empty: its readings are uncalibrated")] = ""
     map: Annotated[
         str, Meta(max_length=4096, description="register map, for a driver that needs one: a shipped name or a file")
     ] = ""
+    line: LineTable = LineTable()
     settings: Annotated[
         dict[str, str | int | float | bool],
         Meta(description="what only this driver knows, in a table [instrument.settings]; see its own page"),

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from drivers.nqr_head import NqrHead
+from drivers.replay import live
 from gateway import clock, control
 from gateway.acquisition import Acquisition
 from gateway.evidence.writer import JournalBehind
@@ -126,6 +127,8 @@ class Core:
     def deliver(self, name: str, event: Event) -> None:
         """Put what a driver said into its instrument's lane; a clock vouches for ours, a PLC may order a scan."""
         deliver(self.assembly.lanes[name], event)
+        if not live(event):
+            return  # a recording neither tells the time nor what stands in the lane
         if name == self.assembly.loaded.config.clock.reference:
             self.assembly.clock_watch.take(event, clock.now())
         self.scans.look(name, event)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,9 +28,22 @@ class Systemd:
             send(place, "\n".join(lines).encode())
 
 
-def wake(path: Path) -> None:
-    """Tell the publisher that records were committed."""
-    send(str(path), b"\n")
+class Ringer:
+    """Rings the publisher's doorbell; one socket for all rings, for making one takes longer than the ring."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the doorbell's place; nobody need be there yet."""
+        self._path = str(path)
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+    def ring(self) -> None:
+        """Tell the publisher that records were committed."""
+        with suppress(OSError):  # a missing, full or closed socket is nobody listening
+            self._line.sendto(b"\n", self._path)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._line.close()
 
 
 def send(place: str, words: bytes) -> None:

@@ -51,7 +51,7 @@ class Trouble:
     unit: int | None = None
     addresses: range | None = None
     delay_s: float = 0.0
-    code: Refusal = Refusal.FAILURE
+    code: int = Refusal.FAILURE
     noise: bytes = b"\xff\x00\x55\xaa\x01\x03"
 
 
@@ -78,6 +78,7 @@ class RegisterServer:
         self.frames: deque[Frame] = deque(maxlen=FRAMES_KEPT_MAX)
         self._clock = clock
         self._troubles: list[Trouble] = []
+        self.chance: Callable[[Nanoseconds], Trouble | None] | None = None  # further faults, as they fall
 
     def order(self, trouble: Trouble) -> None:
         """Let `trouble` happen to the next requests that it fits."""
@@ -96,7 +97,7 @@ class RegisterServer:
                 else:
                     del self._troubles[place]
                 return trouble
-        return None
+        return self.chance(self._clock()) if self.chance is not None else None
 
     def _reply(self, unit: int, pdu: bytes, request: bytes, wire: _Wire) -> tuple[bytes | None, float]:
         """Return what to send for a request, and how many seconds late."""
@@ -253,7 +254,7 @@ class PtyServer(RegisterServer):
         if frame[0] not in self.devices:
             self.frames.append(Frame(frame, None, self._clock()))
             return
-        answer, late_s = self._reply(frame[0], frame[1:-2], frame, _rtu_wire)
+        answer, late_s = self._reply(frame[0], frame[1:-2], frame, rtu_wire)
         if answer is None:
             return
         if self._baud is not None:
@@ -272,7 +273,8 @@ class PtyServer(RegisterServer):
             return  # nobody reads: the bytes are lost, as on a line with no one at the other end
 
 
-def _rtu_wire(unit: int, pdu: bytes, *, spoiled: bool) -> bytes:
+def rtu_wire(unit: int, pdu: bytes, *, spoiled: bool) -> bytes:
+    """Return a frame with its checksum, or with a broken one."""
     body = bytes((unit,)) + pdu
     crc = crc16(body)
     return body + (bytes((crc[0] ^ 0x5A, crc[1])) if spoiled else crc)

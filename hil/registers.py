@@ -1,6 +1,6 @@
 """Answer Modbus requests from a device's registers. No I/O and no clock; written from the Modbus specification.
 
-Source: MODBUS Application Protocol V1.1b3, 6.1 to 6.4, 6.6, 6.12 and 7. No code is shared with the client library.
+Source: MODBUS Application Protocol V1.1b3, sections 6.1 to 6.4, 6.6, 6.12 and 7. Shares no code with the client.
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ class TcpEnd:
 
 
 class Wire:
-    """Carries bytes between a device and its end of the line.
+    """Carries bytes between a device and its end of the line. `run` pulls the cable while `away` says so.
 
     `bytes_per_s` is what the line carries (11520 for 115200 8N1), None for as fast as it goes. `lost_bytes`
     counts what the device said while the line was full or away.
@@ -204,11 +204,13 @@ class Wire:
 
     def __init__(
         self, device: ByteDevice, end: End, now: Callable[[], int], bytes_per_s: float | None = None,
+        away: Callable[[int], bool] | None = None,
     ) -> None:
         self._device = device
         self._end = end
         self._now = now
         self._bytes_per_s = bytes_per_s
+        self._away = away
         self._unsent: deque[bytes] = deque()    # whole outputs of the device, so that a loss never splits one
         self._unsent_bytes = 0
         self._plugged = False
@@ -234,6 +236,8 @@ class Wire:
         self.replug()
         try:
             while True:
+                if self._away is not None:
+                    (self.unplug if self._away(self._now()) else self.replug)()
                 self.turn()
                 await asyncio.sleep(TURN_S)
         finally:

@@ -20,6 +20,7 @@ COMMANDS = (
     "publish",
     "check",
     "status",
+    "monitor",
     "scan",
     "read",
     "record",

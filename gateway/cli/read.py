@@ -35,8 +35,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--map", default="", metavar="NAME", help="register map: a shipped one or a file")
     parser.add_argument("--poll-ms", type=whole_number(0, 3_600_000), default=1000, help="time between polls (1000)")
     parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
+    add_line(parser)
     add_json(parser)
     parser.set_defaults(run=run)
+
+
+def add_line(parser: argparse.ArgumentParser) -> None:
+    """Add the words that set a serial line otherwise than its instrument usually is."""
+    line = parser.add_argument_group("serial line, where it is not set as the driver's own page says")
+    line.add_argument("--baud", type=whole_number(50, 4_000_000), help="bit rate")
+    line.add_argument("--bits", type=int, choices=(7, 8), help="data bits")
+    line.add_argument("--parity", choices=("N", "E", "O"), help="none, even or odd")
+    line.add_argument("--stop-bits", type=int, choices=(1, 2), help="stop bits")
+    line.add_argument("--rs485", action="store_true", help="let the kernel switch the direction by RTS")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from gateway.acquisition import check_drivers
     from gateway.config import objection
-    from gateway.config_tables import InstrumentTable
+    from gateway.config_tables import InstrumentTable, LineTable
     from gateway.maps import read_maps
 
     if not 0 < arguments.seconds <= SECONDS_MAX:
@@ -59,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         poll_ms=arguments.poll_ms,
         certificate=arguments.certificate,
         map=arguments.map,
+        line=LineTable(arguments.baud, arguments.bits, arguments.parity, arguments.stop_bits, arguments.rs485),
     )
     maps = read_maps([table], Path())
     check_drivers([table], maps)

@@ -43,8 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the driver")
     parser.add_argument("--seconds", type=number(0.1, SECONDS_MAX), default=10.0, help="how long (10)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="capture to write (DRIVER-TIME.capture)")
-    parser.add_argument("--source", type=line, default="", help="who speaks; the port where not given")
-    parser.add_argument("--note", type=line, default="", help="what is to be remembered of it")
+    parser.add_argument("--source", type=line, help="who speaks; the port where not given")
+    parser.add_argument("--note", type=line, help="what is to be remembered of it")
     parser.add_argument("--force", action="store_true", help="write over an existing file")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -113,7 +113,7 @@ def header_of(arguments: argparse.Namespace, line: object, made: str) -> Capture
     packets = isinstance(parse_source(arguments.port), TcpAddress)
     return CaptureHeader(
         arguments.driver, None if packets or not isinstance(line, LineSettings) else line,
-        arguments.source or f"recorded from {arguments.port}", made=made, note=arguments.note,
+        arguments.source or f"recorded from {arguments.port}", made=made, note=arguments.note or "",
         poll_s=arguments.poll_ms / 1000, settings=dict(setting(text) for text in arguments.set))
 
 

@@ -6,9 +6,12 @@ What is refused is refused with a place and a rule; no other exception leaves th
 from __future__ import annotations
 
 import io
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import cbor2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # An entry bundle of C2SP tlog-tiles gives an entry's length 16 bits.
 RECORD_BYTES_MAX = 65_535
@@ -17,6 +20,10 @@ DEPTH_MAX = 16
 # Tags that cbor2 turns into Python objects: dates, big numbers, references, sets, addresses, expressions.
 # No record holds one, so they are refused before anything is built from them.
 BUILT_IN_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+
+
+ARRAY, MAP = 4, 5          # major types, RFC 8949 section 3.1
+ONE_BYTE_FOLLOWS = 24      # additional information: the size stands in the byte behind; 25 to 27: in 2, 4 or 8
 
 
 class RecordRefused(ValueError):
@@ -55,6 +62,24 @@ def encode(item: object) -> bytes:
     With such keys the length-first order of cbor2 and the bytewise order of RFC 8949 are the same.
     """
     return cbor2.dumps(item, canonical=True)
+
+
+def array_of(items: Sequence[bytes]) -> bytes:
+    """Return the array of items that are encoded already."""
+    return head(ARRAY, len(items)) + b"".join(items)
+
+
+def map_of(entries: Sequence[bytes]) -> bytes:
+    """Return the map of entries, key and value each, that are encoded already and in the order of their keys."""
+    return head(MAP, len(entries)) + b"".join(entries)
+
+
+def head(major: int, count: int) -> bytes:
+    """Return the shortest head of an item of this major type and size (RFC 8949 section 3)."""
+    if count < ONE_BYTE_FOLLOWS:
+        return bytes([major << 5 | count])
+    size = next(size for size in (1, 2, 4, 8) if count < 1 << 8 * size)
+    return bytes([major << 5 | ONE_BYTE_FOLLOWS + size.bit_length() - 1]) + count.to_bytes(size, "big")
 
 
 def decode(data: bytes) -> object:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import cbor2
@@ -78,9 +79,15 @@ def to_be_signed(protected: bytes, payload: bytes) -> bytes:
 
 def sign(payload: bytes, key: Ed25519PrivateKey, kid: bytes) -> bytes:
     """Return the signed message around `payload`. The key id is 8 bytes."""
-    protected = cbor.encode({ALG: ED25519, KID: kid})
+    protected = protected_header(kid)
     signature = key.sign(to_be_signed(protected, payload))
     return cbor.encode(cbor2.CBORTag(TAG, [protected, {}, payload, signature]))
+
+
+@cache
+def protected_header(kid: bytes) -> bytes:
+    """Return the protected header of a key, the same for all that it signs."""
+    return cbor.encode({ALG: ED25519, KID: kid})
 
 
 def verify(message: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> bytes:

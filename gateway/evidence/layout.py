@@ -32,7 +32,7 @@ from gateway.evidence.body import (
     ScanBody,
     VerdictBody,
 )
-from gateway.evidence.shape import Choice, Field, Octets, Real, Several, Struct, Text, Truth, Whole
+from gateway.evidence.shape import Choice, Field, Kept, Octets, Real, Several, Struct, Text, Truth, Whole
 from gateway.evidence.typed_array import ArrayShape
 
 NAME = Text(256, 1)
@@ -64,7 +64,7 @@ READING = Struct(
     Field(1, "instrument", NAME),
     Field(2, "device", IDENTITY),
     Field(3, "stream", WORD),
-    Field(4, "channels", Several(CHANNEL, CHANNELS_MAX)),
+    Field(4, "channels", Kept(Several(CHANNEL, CHANNELS_MAX))),
     Field(5, "values", ArrayShape(2)),
     Field(6, "u", ArrayShape(1)),
     Field(7, "rate_hz", Real(), optional=True),

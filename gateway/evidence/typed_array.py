@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import cbor2
 
+from gateway.evidence import cbor
 from gateway.evidence.cbor import WrongShape
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ class ArrayShape:
     dimensions: Literal[1, 2]
     bits: Bits | None = None
 
-    def pack(self, value: object) -> object:
-        """Return the tag that stands for the array."""
+    def encode(self, value: object) -> bytes:
+        """Return the tag that stands for the array, encoded."""
         if type(value) is not TypedArray or len(value.shape) != self.dimensions:
             raise WrongShape("", f"must be a typed array of {self.dimensions} dimensions")
         if self.bits not in {None, value.bits}:
             raise WrongShape("", f"numbers of {value.bits} bits: must be {self.bits}")
         numbers = cbor2.CBORTag(TAG_OF[value.bits], value.data)
-        return numbers if self.dimensions == 1 else cbor2.CBORTag(ROW_MAJOR, [list(value.shape), numbers])
+        tag = numbers if self.dimensions == 1 else cbor2.CBORTag(ROW_MAJOR, [list(value.shape), numbers])
+        return cbor.encode(tag)
 
     def unpack(self, item: object) -> TypedArray:
         """Return the array that a decoded tag stands for."""

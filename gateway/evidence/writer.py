@@ -89,6 +89,7 @@ class Writer:
         self.last_progress_at = monotonic_ns()
         self._journal = journal
         self._key = journal.key
+        self._kid = journal.key.kid  # computed from the key each time it is asked for
         self._monotonic_ns = monotonic_ns
         self._wall_ns = wall_ns
         self._after_commit = after_commit
@@ -188,7 +189,7 @@ class Writer:
     def _commit(self, batch: list[Waiting]) -> None:
         try:
             self._journal.append([
-                Entry(cose.sign(each.payload, self._key.ed25519, self._key.kid), each.raw_sha256, each.raw)
+                Entry(cose.sign(each.payload, self._key.ed25519, self._kid), each.raw_sha256, each.raw)
                 for each in batch
             ])
         except (sqlite3.Error, OSError) as error:

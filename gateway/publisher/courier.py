@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from gateway.evidence.cbor import RECORD_BYTES_MAX
 from gateway.publisher.asides import Asides
 from gateway.publisher.backoff import wait_s
 from gateway.publisher.continuity import digest, what_changed
@@ -164,8 +165,10 @@ class Courier:
             met = lane is not self.main and entry.index > self.main.read_to
             if met or self._room_for(lane) < 1 or not self._post(lane, entry, now):
                 break
-        lane.drained = lane is self.main and not entries
-        self.hungry = self.hungry or (lane.read_to > before and self._room_for(lane) > 0)
+        # Fewer than asked for are all there is, unless the bound in bytes ended the reading; whoever commits rings.
+        whole = len(entries) < at_once and budget >= at_once * RECORD_BYTES_MAX
+        lane.drained = lane is self.main and (not entries or (whole and lane.read_to == entries[-1].index))
+        self.hungry = self.hungry or (lane.read_to > before and not lane.drained and self._room_for(lane) > 0)
         return None
 
     def _room_for(self, lane: Lane) -> int:

@@ -41,6 +41,7 @@ LEDGER_FILE = "publisher.db"
 DOORBELL_FILE = "publisher.sock"
 CONNECTING_S = 0.02     # a connection is made in a thread of its own; look whether it is there
 WAIT_S_MAX = 0.5        # a stop, a keep alive or the watchdog waits no longer for a turn to end
+CHECKPOINT_S = 0.1      # one comes a second; looking for it at each of 1000 rings a second would be in their way
 STATUS_S = 0.5          # how old the status file may be while anything changes
 FAREWELL_S_MAX = 1.0    # a stop waits no longer for the last acknowledgements
 
@@ -79,6 +80,7 @@ class Publisher:
         self.link_since = self.connect_at = self.poll_at = self.status_at = 0.0
         self.checkpoint_sent: bytes | None = None
         self.checkpoint_due = False
+        self.checkpoint_at = 0.0
         self.status_written: Status | None = None
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
@@ -98,7 +100,7 @@ class Publisher:
         self._hear(now)
         if rung:  # read at once: asking first how far the journal goes would keep the record waiting
             self.courier.look()
-        self.checkpoint_due |= rung
+        self.checkpoint_due |= rung and now >= self.checkpoint_at
         if now >= self.poll_at or (rung and self.journal is None):
             self._look(now)
         self._deliver(now)
@@ -247,7 +249,7 @@ class Publisher:
         note = journal.newest_checkpoint()
         if isinstance(note, Away):
             return note
-        self.checkpoint_due = False
+        self.checkpoint_due, self.checkpoint_at = False, now + CHECKPOINT_S
         if note is not None and note != self.checkpoint_sent:
             self.courier.send_control(checkpoint_message(note, self.topics), now)
             self.checkpoint_sent = note

@@ -18,11 +18,12 @@ from hil.emulated import Wish
 from hil.instruments.nqr_head import NqrHead, Plate, channel_gains
 from hil.instruments.twinleaf import TwinleafDevice
 from hil.instruments.twinleaf_packets import Nameplate
+from hil.instruments.twinleaf_scenes import TROLLEY
 from hil.scene.head import Belt
 from hil.scene.lane import Lane, Pass, Sensor, vector_source
 from hil.scene.scenario import scenario
 from hil.stand import standing
-from hil.table import EMULATED, TROLLEY
+from hil.table import EMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

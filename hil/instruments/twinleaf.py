@@ -71,10 +71,11 @@ def steady_field(
 class TwinleafDevice:
     """One device. `bare` is TCP, without framing; times are monotonic nanoseconds of the caller's.
 
-    `samples_max` is where a segment ends by itself (2^24 by the protocol; less to see it happen).
+    `samples_max` is where a segment ends by itself (2^24 by the protocol; less to see it happen), `first_sample`
+    the number of the first sample after power-on, as if the segment had begun so much earlier.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what is on its plate, and what tests see happen sooner
         self,
         source: FieldSource,
         *,
@@ -82,11 +83,13 @@ class TwinleafDevice:
         rate_hz: float = 100.0,
         plate: packets.Nameplate | None = None,
         samples_max: int = 1 << 24,
+        first_sample: int = 0,
     ) -> None:
         self._source = source
         self._bare = bare
         self._plate = plate or packets.Nameplate()
         self._samples_max = samples_max
+        self._first_sample = first_sample
         self._host = packets.HostBytes(bare=bare)
         self._host_heard: int | None = None
         self._calls = calls.CallTable(self._table())
@@ -95,7 +98,8 @@ class TwinleafDevice:
         self._boot_id = BOOT_ID
         self._announce: list[bytes] = []    # what a change of rate or a boot makes the device say next
         self._now = 0
-        self._segment = packets.SegmentState(0, START_UNIX_S, *_fraction(rate_hz))
+        since_unix_s = START_UNIX_S - int(first_sample / rate_hz)
+        self._segment = packets.SegmentState(0, since_unix_s, *_fraction(rate_hz))
         self._segment_start = 0
         self._sample = 0
 
@@ -139,6 +143,7 @@ class TwinleafDevice:
     def reboot(self, boot_id: int, now: int) -> None:
         """Start anew, as after a loss of power: another boot id, segment 0, sample 0, no host known."""
         self._power_on = None
+        self._first_sample = 0
         self._boot_id = boot_id
         self._host = packets.HostBytes(bare=self._bare)
         self._host_heard = now if self._bare else None
@@ -150,8 +155,9 @@ class TwinleafDevice:
     def _clock(self, now: int) -> None:
         self._now = now
         if self._power_on is None:
-            self._power_on = self._segment_start = now
-            self._sample = 0
+            self._power_on = now
+            self._sample = self._first_sample
+            self._segment_start = now - round(self._sample * NS / self._segment.rate_hz)
             self._heartbeat_due = self._periodic_due = now
             self._periodic_turn = 0
 

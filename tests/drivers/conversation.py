@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from drivers.sample import Event, Fault, Nanoseconds, Sample
+from hil.emulated import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +33,11 @@ def faults(events: Iterable[Event]) -> list[str]:
 def value(sample: Sample, channel: str) -> float:
     """Return the value of the channel of that name."""
     return float(sample.values[0, [one.name for one in sample.channels].index(channel)])
+
+
+def wish(scene: str, now: Nanoseconds | None = None) -> Wish:
+    """Return what is wanted of an instrument: seed 1, switched on `now`, and no worker, for it needs none."""
+    return Wish(scene, 1, time.monotonic_ns() if now is None else now, lambda *_: Future())
 
 
 @dataclass(slots=True)

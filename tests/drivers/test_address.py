@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.address import PortTextRefused, SerialAddress, TcpAddress, parse_port
+from drivers.address import PortTextRefused, SerialAddress, ServerAddress, TcpAddress, parse_port
 
 
 @pytest.mark.parametrize(("text", "address"), [
@@ -14,8 +14,10 @@ from drivers.address import PortTextRefused, SerialAddress, TcpAddress, parse_po
     ("tcp://127.0.0.1:7855", TcpAddress("127.0.0.1", 7855)),
     ("tcp://sensor-2.bay:1", TcpAddress("sensor-2.bay", 1)),
     ("tcp://[fe80::1]:7855", TcpAddress("fe80::1", 7855)),
+    ("socket://192.0.2.1:4001", ServerAddress("socket", "192.0.2.1", 4001)),
+    ("rfc2217://[2001:db8::1]:4001", ServerAddress("rfc2217", "2001:db8::1", 4001)),
 ])
-def test_a_good_text_is_read_and_written_back(text: str, address: SerialAddress | TcpAddress) -> None:
+def test_a_good_text_is_read_and_written_back(text: str, address: SerialAddress | ServerAddress | TcpAddress) -> None:
     """What is read can be printed and read again."""
     assert parse_port(text) == address
     assert parse_port(str(address)) == address
@@ -25,6 +27,7 @@ def test_a_good_text_is_read_and_written_back(text: str, address: SerialAddress 
     "", "ttyUSB0", "COM3", "dev/ttyUSB0", "/", "/dev/", "//dev/ttyUSB0", "/dev/tty\n", "/dev/tty\x00",
     "serial:ttyUSB0", "tcp://host", "tcp://host:0", "tcp://host:65536", "tcp://:7855", "tcp://host:7855/x",
     "udp://host:7855",    "tcp:host:7855", "tcp://a b:1", "tcp://[::1:7855", "tcp://host:-1",
+    "socket://host", "rfc2217://host:0", "telnet://host:23",
 ])
 def test_a_bad_text_is_refused_with_value_and_rule(text: str) -> None:
     """The message is enough to mend the configuration."""

@@ -49,7 +49,7 @@ def poll(made: CsacDriver, now: int, *answers: bytes) -> tuple[list[bytes], list
 
 def read(made: CsacDriver, telemetry_line: bytes, now: int = 2 * SECOND) -> Sample:
     """Return the sample of one poll of a clock that tells its time of day."""
-    (sample,) = samples(poll(made, now, TOD, telemetry_line)[1])
+    (sample,) = samples(poll(made, now, telemetry_line, TOD)[1])
     return sample
 
 
@@ -57,7 +57,7 @@ def known(**settings: str | bool) -> CsacDriver:
     """Return a driver that has the header and has read once; its next poll is due at one second."""
     made = driver(**settings)
     made.ask(0)
-    answers = (HEADER, GOOD) if settings.get("tod") is False else (HEADER, TOD, GOOD)
+    answers = (HEADER, GOOD) if settings.get("tod") is False else (HEADER, GOOD, TOD)
     assert len(samples(poll(made, 60 * MS, *answers)[1])) == 1
     return made
 
@@ -67,35 +67,36 @@ def known(**settings: str | bool) -> CsacDriver:
     ("^", "5E"), ("6", "36"),                       # computed
 ])
 def test_the_guide_s_checksums_are_ours(text: str, digits: str) -> None:
-    """The XOR of the characters between ! and *, two hex digits."""
+    """Golden words of the guide: the XOR of the characters between ! and *, two hex digits."""
     assert telemetry.checksum(text) == digits
     assert telemetry.unsummed(f"{text}*{digits}") == (text, True)
     assert telemetry.unsummed(f"{text}*00") == (f"{text}*00", False)
 
 
-def test_a_poll_asks_header_once_then_the_time_of_day_at_the_1pps_then_telemetry() -> None:
+def test_a_poll_asks_header_once_then_telemetry_then_the_time_of_day_at_the_1pps() -> None:
     """The sample has every number in its unit, the identity, and both lines as they came."""
     made = driver()
     assert made.ask(0) == b""       # the line is to be quiet after it was opened
-    asked, events = poll(made, 60 * MS, HEADER, TOD, GOOD)
-    assert asked == [b"!6\r\n", b"!T?\r\n", b"!^\r\n"]
+    asked, events = poll(made, 60 * MS, HEADER, GOOD, TOD)
+    assert asked == [b"!6\r\n", b"!^\r\n", b"!T?\r\n"]
     (sample,) = samples(events)
     assert sample.device == Identity("Microchip", "SA.45s", "1209CS00909", "1.09")
     assert {c.name: (v, c.unit) for c, v in zip(sample.channels, sample.values[0].tolist(), strict=True)} == {
         "status": (0, "1"), "mode": (16, "1"), "contrast": (4381, "1"), "laser_current": (0.86, "mA"),
         "tcxo_tuning": (1.573, "V"), "heater_power": (17.62, "mW"), "signal": (0.996, "V"),
         "temperature": (28.26, "degC"), "steering": (-24, "1e-12"), "phase": (-1, "ns"), "discipline": (1, "1"),
-        "time_of_day": (1221578499, "s"), "since_lock": (86475, "s"), "pps_age": (0.01, "s")}
-    assert (sample.raw, sample.rate_hz, sample.first_row, sample.flags) == (TOD + GOOD, None, 0, ())
-    assert poll(made, SECOND + 60 * MS, TOD, GOOD)[0] == [b"!T?\r\n", b"!^\r\n"]
+        "time_of_day": (1221578499, "s"), "since_lock": (86475, "s"), "time_of_day_at_pps": (1221578499, "s")}
+    assert (sample.raw, sample.rate_hz, sample.first_row, sample.flags) == (GOOD + TOD, None, 0, ())
+    assert sample.seen_at == 90 * MS
+    assert poll(made, SECOND + 60 * MS, GOOD, TOD)[0] == [b"!^\r\n", b"!T?\r\n"]
 
 
 def test_the_clock_report_needs_no_knowledge_of_the_protocol() -> None:
     """Locked and disciplined, with the time of day and when it came."""
     sample = read(known(), GOOD)
     assert clock_report(sample) == ClockReport(
-        locked=True, disciplined=True, holdover_s=None, phase_ns=-1.0, tod_s=1221578499,
-        tod_at=2 * SECOND + 10 * MS, alarms=())
+        locked=True, disciplined=True, holdover=False, phase_ns=-1.0, tod_s=1221578499,
+        tod_at=2 * SECOND + 20 * MS, alarms=())
 
 
 def test_a_sample_of_another_instrument_makes_no_clock_report() -> None:
@@ -107,19 +108,25 @@ def test_a_sample_of_another_instrument_makes_no_clock_report() -> None:
     assert clock_report(bare) is None
 
 
-def test_holdover_is_counted_from_when_it_was_first_seen_until_the_reference_is_back() -> None:
-    """0, then the seconds since, then None, then 0 again; the flag says so."""
-    made = known()
-    reports = []
-    for second, disc_ok in enumerate("12221" "2", start=1):
-        sample = read(made, line(DiscOK=disc_ok, Phase="NEEDREFPPS" if disc_ok == "2" else "3"), second * SECOND)
-        report = clock_report(sample)
-        assert report is not None
-        reports.append(report)
-        assert ("holdover" in sample.flags, "reference 1PPS missing" in sample.flags) == (disc_ok == "2",) * 2
-    assert [report.holdover_s for report in reports] == [None, 0.0, 1.0, 2.0, None, 0.0]
-    assert [report.disciplined for report in reports] == [True, False, False, False, True, False]
-    assert [report.phase_ns for report in reports] == [3.0, None, None, None, 3.0, None]
+@pytest.mark.parametrize(("disc_ok", "disciplined", "holdover", "flags"), [
+    ("0", False, False, ("discipline acquiring",)), ("1", True, False, ()), ("2", False, True, ("holdover",)),
+])
+def test_the_state_of_discipline_is_told(
+    disc_ok: str, flags: tuple[str, ...], *, disciplined: bool, holdover: bool,
+) -> None:
+    """Acquiring, disciplined, holdover; only the second has nothing to say against itself."""
+    sample = read(known(), line(DiscOK=disc_ok))
+    report = clock_report(sample)
+    assert report is not None
+    assert (report.disciplined, report.holdover, sample.flags) == (disciplined, holdover, flags)
+
+
+def test_a_reference_that_is_gone_leaves_no_phase() -> None:
+    """NEEDREFPPS is no number; the flag says so."""
+    sample = read(known(), line(Phase="NEEDREFPPS", DiscOK="2"))
+    report = clock_report(sample)
+    assert report is not None
+    assert (report.phase_ns, sample.flags) == (None, ("holdover", "reference 1PPS missing"))
 
 
 @pytest.mark.parametrize(("bits", "words"), [
@@ -152,7 +159,7 @@ def test_a_clock_that_nobody_disciplines_reports_no_discipline() -> None:
     assert "discipline" not in {channel.name for channel in sample.channels}
     report = clock_report(sample)
     assert report is not None
-    assert (report.disciplined, report.holdover_s, sample.flags) == (False, None, ())
+    assert (report.disciplined, report.holdover, sample.flags) == (False, False, ())
 
 
 def test_a_clock_in_checksum_mode_is_found_out_and_its_checksums_are_proved() -> None:
@@ -162,12 +169,12 @@ def test_a_clock_in_checksum_mode_is_found_out_and_its_checksums_are_proved() ->
     _, events = poll(made, 60 * MS, b"*\r\n")
     assert faults(events) == ["refused"]
     summed = [f"{text}*{telemetry.checksum(text)}\r\n".encode()
-              for text in (HEADER.decode().strip(), TOD.decode().strip(), GOOD.decode().strip())]
+              for text in (HEADER.decode().strip(), GOOD.decode().strip(), TOD.decode().strip())]
     asked, events = poll(made, 2 * SECOND, *summed)
-    assert asked == [b"!6*36\r\n", b"!T?*6B\r\n", b"!^*5E\r\n"]
+    assert asked == [b"!6*36\r\n", b"!^*5E\r\n", b"!T?*6B\r\n"]
     assert faults(events) == []
     assert samples(events)[0].raw == summed[1] + summed[2]
-    _, events = poll(made, 3 * SECOND, summed[1], summed[2].replace(b"4381", b"4382"))
+    _, events = poll(made, 3 * SECOND, summed[1].replace(b"4381", b"4382"), summed[2])
     assert (faults(events), samples(events)) == (["bad checksum"], [])
 
 
@@ -185,19 +192,35 @@ def test_the_checksum_can_be_fixed_by_a_setting() -> None:
 
 
 def test_a_time_of_day_that_does_not_come_costs_only_itself() -> None:
-    """After 1.5 s telemetry is asked for, its own time of day is taken and the flag says so; the complaint is told."""
+    """After 1.5 s the telemetry goes out without it, seen when it came; the flag says so, the complaint is told."""
     made = known()
-    assert made.ask(SECOND) == b"!T?\r\n"
-    assert made.ask(2 * SECOND) == b""
-    assert made.ask(2501 * MS) == b""       # given up; now quiet
-    assert made.ask(2560 * MS) == b"!^\r\n"
-    events = made.feed(line(TOD="77"), 2570 * MS)
+    poll(made, SECOND, line(TOD="77"))
+    assert made.ask(SECOND + 10 * MS) == b"!T?\r\n"
+    assert made.ask(2510 * MS) == b""
+    assert made.feed(b"", 2510 * MS) == []
+    made.ask(2511 * MS)
+    events = made.feed(b"", 2511 * MS)
     assert faults(events) == ["no answer"]
     (sample,) = samples(events)
-    assert sample.flags == ("time of day not at the 1PPS",)
+    assert (sample.flags, sample.seen_at) == (("time of day not at the 1PPS",), SECOND + 10 * MS)
     report = clock_report(sample)
     assert report is not None
     assert (report.tod_s, report.tod_at) == (77, None)
+
+
+def test_a_clock_that_does_not_tell_the_time_of_day_is_read_without_it() -> None:
+    """It refuses the question: the sample goes out at once, and the refusal is said."""
+    _, events = poll(known(), SECOND, GOOD, b"?\r\n")
+    assert faults(events) == ["refused"]
+    assert samples(events)[0].flags == ("time of day not at the 1PPS",)
+
+
+def test_a_clock_that_is_silent_is_asked_once_a_poll_and_complained_of() -> None:
+    """No telemetry: the time of day is not asked for, and nothing is said of the poll but the complaint."""
+    made = known()
+    asked = [text for turn in range(1000, 4000, 25) if (text := made.ask(turn * MS))]
+    assert asked == [b"!^\r\n"] * 3
+    assert faults(made.feed(b"", 4 * SECOND)) == ["no answer"]
 
 
 def test_without_the_1pps_one_question_a_poll_is_enough() -> None:
@@ -213,7 +236,7 @@ def test_a_late_answer_is_never_taken_for_another_question_s() -> None:
     """A header and a time of day that come while telemetry is awaited are thrown away, and so is what nobody asked."""
     made = known(tod=False)
     made.ask(SECOND)
-    assert made.feed(HEADER + TOD, SECOND + MS) == []
+    assert made.feed(TOD + HEADER + TOD, SECOND + MS) == []
     (sample,) = samples(made.feed(GOOD, SECOND + 2 * MS))
     assert value(sample, "time_of_day") == 1221578499
     assert made.feed(GOOD, SECOND + 3 * MS) == []
@@ -238,7 +261,7 @@ def test_a_header_of_another_firmware_is_believed_and_one_that_is_refused_is_not
 ])
 def test_a_doubtful_field_makes_no_sample(changed: dict[str, str]) -> None:
     """Each field has its form; what does not keep it is said and the poll is void."""
-    _, events = poll(known(), SECOND, TOD, line(**changed))
+    _, events = poll(known(), SECOND, line(**changed), TOD)
     assert (faults(events), samples(events)) == (["bad packet"], [])
 
 

@@ -109,7 +109,7 @@ def test_a_scan_delivers_every_band_as_counts() -> None:
     scan_id = bay.scan(3)
     bay.run(30.0, bay.ended)
     (scan,) = bay.heard.scans
-    assert (scan.scan_id, scan.dwell_s, len(scan.raw), scan.flags) == (scan_id, 300.0, 3 * 65536, ())
+    assert (scan.scan_id, scan.dwell_s, len(scan.raw), scan.flags) == (scan_id, 300.0, 3 * (72 + 65536), ())
     assert (scan.bay_temperature_c, scan.standoff_m) == pytest.approx((21.5, 0.25))
     wanted = scene(plans(3), scan_id)
     for capture, plan, band in zip(scan.bands, plans(3), wanted.bands, strict=True):
@@ -120,6 +120,23 @@ def test_a_scan_delivers_every_band_as_counts() -> None:
         assert (capture.forward_w, capture.reflected_w) == (50.0, 1.5)
     assert bay.driver.progress is None
     assert not bay.heard.faults
+
+
+def test_raw_data_alone_give_the_scan_again() -> None:
+    """Years later, with nothing but the journal: the same counts, and a changed byte is noticed."""
+    bay = Bay()
+    bay.scan(2)
+    bay.run(30.0, bay.ended)
+    (scan,) = bay.heard.scans
+    again = profile.captures_of(scan.raw)
+    for band, told in zip(scan.bands, again, strict=True):
+        assert np.array_equal(band.counts, told.counts)
+        assert (band.plan, band.pilot_ft, band.forward_w) == (told.plan, told.pilot_ft, told.forward_w)
+    spoiled = bytearray(scan.raw)
+    spoiled[70_000] ^= 1
+    for wrong in (bytes(spoiled), scan.raw[:-2], b""):
+        with pytest.raises(profile.PageUnsound):
+            profile.captures_of(wrong)
 
 
 def test_only_blocks_of_125_registers_and_no_more_than_the_profile_says_are_asked_for() -> None:

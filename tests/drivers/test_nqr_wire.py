@@ -84,6 +84,32 @@ async def test_a_scan_over_rtu_survives_broken_answers_and_shares_its_bus(
     assert not oven.faults
 
 
+async def test_a_scan_comes_over_a_serial_line_as_slow_as_a_real_one(
+    worker: ThreadPoolExecutor, tmp_path: Path,
+) -> None:
+    """At 115200 baud a band of 32768 registers takes its bytes' time, and loses none of them on the way.
+
+    One band here; a whole scan of 14 is 14 times that.
+    """
+    server = PtyServer({1: head_of(worker)}, time.monotonic_ns, tmp_path / "head", baud=115_200)
+    await server.start()
+    driver, heard = NqrHead(), Heard()
+    async with running(SerialAddress(str(server.link)), (1, driver, heard)) as beats:
+        await until(lambda: heard.samples, 2.0)
+        driver.begin(plans(1), 300.0)
+        took_s = await until(lambda: heard.scans, 40.0)
+    await server.stop()
+    octets = sum(len(frame.request) + len(frame.answer or b"") for frame in server.frames)
+    print(f"one band of a scan over RTU at 115200 baud: {took_s:.1f} s, {octets} octets")  # noqa: T201  a figure to read with -s
+    assert octets > 2 * 32_768
+    assert took_s > octets / 11_520 * 0.98
+    gains = emulated.channel_gains(3)
+    (band,) = scene(plans(1), heard.scans[0].scan_id).bands
+    assert np.allclose(heard.scans[0].bands[0].counts[1:], (band.field_ft * gains[:, None, None])[1:], atol=1.0)
+    assert not heard.faults
+    assert max(np.diff(beats)) < 0.5
+
+
 @pytest.mark.parametrize("how", ["restart", "unplug"])
 async def test_a_head_that_goes_in_the_middle_of_a_scan_is_never_silently_missing(
     how: str, worker: ThreadPoolExecutor, tmp_path: Path,

@@ -86,6 +86,18 @@ def test_text_lines_and_zeros_before_a_frame_are_passed_over() -> None:
     assert kinds(b"\x00\x00\x00" + GOOD + text + GOOD + text + GOOD[1:]) == ["packet"] * 3
 
 
+def test_text_lines_are_given_in_their_place_where_they_are_wanted() -> None:
+    """A line before, between and after frames, without its end; what is within a frame is none."""
+    inside = slip.frame(b"\x81 1 2\r\n")
+    data = b"\r\none 1\r\n" + GOOD + b"two\n\x00\x00three\r" + GOOD + inside + b"four\nfi"
+    for pieces in ([data], [data[i:i + 1] for i in range(len(data))]):
+        reader = slip.SlipReader(lines=True)
+        found = [one for piece in pieces for one in reader.feed(piece, 0) if not isinstance(one, Fault)]
+        assert [bytes(one) for one in found if isinstance(one, slip.TextLine)] == [b"one 1", b"two", b"three", b"four"]
+        assert [isinstance(one, slip.TextLine) for one in found] == [
+            True, False, True, True, False, False, True]
+
+
 def test_text_that_never_ends_is_overlong() -> None:
     """A line of printable noise does not fill the memory."""
     assert kinds(b"A" * 5000 + b"\r\n" + GOOD) == ["overlong frame", "packet"]

@@ -20,6 +20,7 @@ from tests.drivers.tio_vectors import COLUMN, DEVICE, RECORDS, SEGMENT, STREAM, 
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 SECOND = 1_000_000_000
+LATE = 3 * SECOND       # when the first seconds after opening are over
 PLAIN = DriverOptions()
 BARE = DriverOptions(packets=True)
 
@@ -175,15 +176,34 @@ def test_metadata_is_asked_for_until_all_of_it_is_known() -> None:
 
 
 def test_packets_before_the_description_are_counted_and_said() -> None:
-    """No packet is read by a guess, and none is lost in silence."""
+    """Once the first seconds are over, no packet is read by a guess and none is lost in silence."""
     driver = TwinleafDriver(PLAIN)
     early = rows(0) + rows(1) + told(DEVICE, STREAM, SEGMENT) + rows(2) + told(*COLUMNS)
-    assert driver.feed(early, 0) == []
-    fault, sample = driver.feed(rows(3), 0)
+    assert [fault.detail for fault in faults(driver.feed(early, LATE))] == [
+        "stream 1: packets come without their description and are not read"]
+    fault, sample = driver.feed(rows(3), LATE)
     assert isinstance(fault, Fault)
     assert fault.kind == "undescribed"
     assert "3 packets" in fault.detail
     assert isinstance(sample, Sample)
+
+
+def test_a_stream_that_is_described_within_two_seconds_of_opening_begins_without_a_fault() -> None:
+    """A device streams before anybody asks what it is; the beginning of a stream is no loss."""
+    for opened in (0, 100 * SECOND):
+        driver = TwinleafDriver(PLAIN)
+        driver.opened(opened)
+        events = driver.feed(rows(0) + rows(1), opened)
+        events += driver.feed(ALL + rows(2), opened + 2 * SECOND)
+        assert faults(events) == []
+        assert [sample.first_row for sample in samples(events)] == [2]
+
+
+def test_a_stream_that_is_never_described_is_said_once() -> None:
+    """A device that streams but does not tell what is a fault, though no sample ever comes."""
+    driver = TwinleafDriver(PLAIN)
+    events = feed_all(driver, [rows(0)]) + [e for n in range(1, 90) for e in driver.feed(rows(n), n * SECOND)]
+    assert [fault.kind for fault in faults(events)] == ["undescribed"]
 
 
 def test_lost_packets_are_a_gap_with_its_size() -> None:
@@ -196,12 +216,12 @@ def test_lost_packets_are_a_gap_with_its_size() -> None:
 def test_a_new_segment_waits_for_its_own_description() -> None:
     """A packet of an unknown segment is not read with the old rate; the announced one is, and is flagged."""
     driver = described()
-    assert len(samples(driver.feed(rows(0), 0))) == 1
-    assert driver.feed(rows(0, segment=1), 0) == []
-    request = payload.decode_request(asked(driver, SECOND)[-1].payload)
+    assert len(samples(driver.feed(rows(0), LATE))) == 1
+    assert samples(driver.feed(rows(0, segment=1), LATE)) == []
+    request = payload.decode_request(asked(driver, LATE)[-1].payload)
     assert request.argument == bytes((3, 1, 1))
-    driver.feed(told(replace(SEGMENT, segment_id=1, sampling_hz=480, decimation=2)), 0)
-    events = driver.feed(rows(1, segment=1), 0)
+    driver.feed(told(replace(SEGMENT, segment_id=1, sampling_hz=480, decimation=2)), LATE)
+    events = driver.feed(rows(1, segment=1), LATE)
     assert [fault.kind for fault in faults(events)] == ["undescribed", "gap"]
     assert [(sample.rate_hz, sample.flags) for sample in samples(events)] == [(240.0, (SEGMENT_CHANGED,))]
 
@@ -211,9 +231,9 @@ def test_a_reboot_clears_what_was_told() -> None:
     driver = described()
     driver.feed(rows(100), 0)
     heartbeat = slip.frame(tio.pack(payload.heartbeat(99)))
-    assert [fault.kind for fault in faults(driver.feed(heartbeat, 0))] == ["rebooted"]
-    assert driver.feed(rows(0), 0) == []
-    events = driver.feed(told(replace(DEVICE, session_id=99), STREAM, SEGMENT, *COLUMNS) + rows(1), 0)
+    assert [fault.kind for fault in faults(driver.feed(heartbeat, LATE))] == ["rebooted"]
+    assert samples(driver.feed(rows(0), LATE)) == []
+    events = driver.feed(told(replace(DEVICE, session_id=99), STREAM, SEGMENT, *COLUMNS) + rows(1), LATE)
     assert [fault.kind for fault in faults(events)] == ["undescribed"]
     assert samples(events)[0].flags == (REBOOTED,)
 
@@ -253,6 +273,32 @@ def test_every_data_type_is_read_with_its_sign() -> None:
     assert sample.values.tolist() == [expected]
 
 
+def test_a_value_that_is_no_number_is_passed_on_as_such_without_a_warning() -> None:
+    """A device may say NaN, even the signalling one, whose conversion numpy would complain of."""
+    driver = described()
+    head = bytes(4) + np.arange(3, dtype="<f4").tobytes()
+    (sample,) = samples(driver.feed(slip.frame(tio.pack(tio.Packet(129, head + b"\x01\x00\x80\x7f"))), 0))
+    assert np.isnan(sample.values).tolist() == [[False, False, False, True]]
+
+
+def test_a_column_without_a_name_is_called_by_its_number() -> None:
+    """Every channel has a name, so that its values can be told apart."""
+    driver = TwinleafDriver(PLAIN)
+    driver.feed(told(DEVICE, STREAM, SEGMENT, *[replace(one, name="") for one in COLUMNS]), 0)
+    (sample,) = samples(driver.feed(rows(0), 0))
+    assert [channel.name for channel in sample.channels] == ["column 0", "column 1", "column 2", "column 3"]
+
+
+def test_announced_settings_and_answers_to_other_hosts_are_neither_samples_nor_faults() -> None:
+    """Another host on the same hub or proxy may call and set what it likes."""
+    driver = described()
+    words = [payload.encode_setting(payload.Setting(0, "rpc.hash", bytes(4))),
+             payload.encode_reply(payload.Reply(0x1234, b"VMR")),
+             payload.encode_refusal(payload.Refusal(0x1234, 2, "no such thing")),
+             payload.encode_reply(payload.Reply(7858, bytes(4))), payload.heartbeat(), tio.Packet(64, b"\x00")]
+    assert driver.feed(b"".join(slip.frame(tio.pack(word)) for word in words), 0) == []
+
+
 @pytest.mark.parametrize("broken", [
     told(replace(STREAM, sample_bytes=12)) + rows(0),       # columns hold 16
     told(replace(STREAM, columns=0)),
@@ -262,6 +308,11 @@ def test_every_data_type_is_read_with_its_sign() -> None:
     slip.frame(tio.pack(tio.Packet(tio.STREAM_0 + 1, bytes(4 + 17)))),      # a sample and a byte
     slip.frame(tio.pack(tio.Packet(tio.METADATA, b"\x01\x00\x20"))),
     slip.frame(b"\x05\x00\x04\x00\x00"),
+    slip.frame(tio.pack(tio.Packet(tio.RPC_REPLY, b"\x01"))),
+    slip.frame(tio.pack(tio.Packet(tio.RPC_ERROR, b"\xaf\x1e\x02"))),
+    slip.frame(tio.pack(tio.Packet(tio.LOG, b"\x00\x00\x00\x00"))),
+    slip.frame(tio.pack(tio.Packet(tio.HEARTBEAT, b"\x01"))),
+    slip.frame(tio.pack(payload.encode_reply(payload.Reply(7855, b"\x01\xff\x09")))),
 ])
 def test_a_device_that_contradicts_itself_is_a_fault(broken: bytes) -> None:
     """Descriptions and packets that do not fit each other give no sample."""
@@ -280,12 +331,12 @@ def test_the_device_s_own_complaints_are_faults_and_its_chatter_is_not() -> None
 
 
 def test_lasting_faults_are_said_once_for_each_opening() -> None:
-    """A device of the first generation, or one that refuses its metadata, does not fill the journal."""
-    driver = TwinleafDriver(PLAIN)
+    """A device of the other generation, or one that refuses its metadata, does not fill the journal."""
+    driver = TwinleafDriver(DriverOptions(settings={"generation": "2"}))
     legacy = slip.frame(tio.pack(tio.Packet(tio.STREAM_0, bytes(16))))
     refused = slip.frame(tio.pack(payload.encode_refusal(payload.Refusal(7855, 2, ""))))
     assert [fault.kind for fault in faults(driver.feed((legacy + refused) * 3, 0))] == [
-        "legacy stream", "metadata refused"]
+        "other generation", "metadata refused"]
     driver.opened(0)
     assert len(driver.feed(legacy, 0)) == 1
 

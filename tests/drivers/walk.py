@@ -110,59 +110,118 @@ def cut_at(place: int) -> Cut:
 def play(case: Case, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]] | None = None) -> list[Event]:
     """Return what a stream driver makes of the chunks; `noise` comes before the chunk of that number."""
     driver = cast("StreamDriver", case.driver())
-    driver.opened(0)
     if not case.listens:
-        return _conversed(driver, chunks, cut, noise or {})
-    events: list[Event] = []
+        return Conversing(driver).play(chunks, cut, noise or {})
+    player = Listening(driver)
+    player.events += player.opened()
     before = 0
     for number, chunk in enumerate(chunks):
         for piece in (noise or {}).get(number, []):
-            events += checked(driver.feed(piece, chunk.at))
+            player.hear(piece)
         if case.bare and number in (noise or {}):
-            driver.opened(chunk.at)     # bare TCP has no frame marks: only a new connection finds the step
-        if not chunk.from_device:
-            well_asked(driver.ask(chunk.at))
-            continue
-        for piece in cut(before, chunk.data):
-            events += checked(driver.feed(piece, chunk.at))
-        before += len(chunk.data)
-    return events
+            player.events += player.opened()    # bare TCP has no frame marks: only a new connection finds the step
+        if chunk.from_device:
+            for piece in cut(before, chunk.data):
+                player.hear(piece)
+            before += len(chunk.data)
+        else:
+            player.told(chunk)
+        player.now = max(player.now, chunk.at)
+    return player.events
 
 
-def _conversed(driver: StreamDriver, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[Event]:
-    """Be the recorded device of a driver that asks: what it asks is answered as it was, what is not asked is not said.
+class Listening:
+    """Plays to a driver whose device speaks by itself: it is asked each time, and what it says is not waited for."""
 
-    Time goes on by a port's turns. A question that does not come again is passed over with its answer.
+    def __init__(self, driver: StreamDriver) -> None:
+        self.driver = driver
+        self.now: Nanoseconds = 0
+        self.events: list[Event] = []
+
+    def opened(self) -> list[Event]:
+        """Open the line."""
+        self.driver.opened(self.now)
+        return []
+
+    def hear(self, piece: bytes) -> None:
+        """Feed some bytes."""
+        self.events += checked(self.driver.feed(piece, self.now))
+
+    def told(self, chunk: Chunk) -> None:
+        """Let the driver say what it has to say when the host said something in the capture."""
+        self.now = max(self.now, chunk.at)
+        well_asked(self.driver.ask(self.now))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A recorded question: noise before it, and its answer, each piece with how long after the question it came.
+
+    `dirt` are those pieces of the answer that are noise; they come only the first time.
     """
-    talks = _talks(chunks, cut, noise)
-    events: list[Event] = []
-    now, asked_at = 0, 0
-    while talks and now - asked_at < PATIENCE_NS:
-        now += TURN_NS
-        asked = well_asked(driver.ask(now))
-        if not asked:
-            events += checked(driver.feed(b"", now))
-            continue
-        asked_at = now
-        place = next((place for place, talk in enumerate(talks) if talk[0] == asked), 0)
-        for piece in talks[place][1]:
-            events += checked(driver.feed(piece, now))
-        del talks[:place + 1]
-    return events
+
+    asked: bytes
+    before: list[bytes]
+    answer: list[tuple[Nanoseconds, bytes]]
+    dirt: list[tuple[Nanoseconds, bytes]]
 
 
-def _talks(chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[tuple[bytes, list[bytes]]]:
-    """Return each question with the pieces that were heard after it, noise among them."""
-    talks: list[tuple[bytes, list[bytes]]] = [(b"", [])]
-    before = 0
+class Conversing(Listening):
+    """Plays to a driver that asks: each question gets its recorded answer, so a repetition gets it again."""
+
+    def play(self, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[Event]:
+        """Return what the driver makes of the recorded answers to its questions."""
+        recorded = spoken(chunks, cut, noise)
+        self.opened()
+        place, left = 0, 4 * len(recorded) + 20
+        while place < len(recorded) and left:
+            while recorded[place].before:
+                self.hear(recorded[place].before.pop(0))
+            asked = self.question()
+            if not asked:
+                break
+            left -= 1
+            nearest = [*range(place, len(recorded)), *range(place - 1, -1, -1)]
+            found = next((at for at in nearest if recorded[at].asked == asked), None)
+            if found is not None:
+                self.answer(recorded[found])
+                place = max(place, found + 1)
+        return self.events
+
+    def question(self) -> bytes:
+        """Let time go on until the driver asks; return nothing where it does not."""
+        end = self.now + PATIENCE_NS
+        while not (asked := well_asked(self.driver.ask(self.now))) and self.now < end:
+            self.events += checked(self.driver.feed(b"", self.now))
+            self.now += TURN_NS
+        return asked
+
+    def answer(self, exchange: Exchange) -> None:
+        """Give the answer, in its own time."""
+        asked_at = self.now
+        for piece in list(exchange.answer):
+            self.now = max(self.now, asked_at + piece[0])
+            self.hear(piece[1])
+            if any(piece is noise for noise in exchange.dirt):
+                exchange.answer.remove(piece)
+
+
+def spoken(chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[bytes]]) -> list[Exchange]:
+    """Return a capture as questions with their answers."""
+    found: list[Exchange] = []
+    asked_at = before = 0
     for number, chunk in enumerate(chunks):
-        talks[-1][1].extend(noise.get(number, []))
+        dirt = noise.get(number, [])
         if not chunk.from_device:
-            talks.append((chunk.data, []))
+            asked_at = chunk.at
+            found.append(Exchange(chunk.data, list(dirt), [], []))
             continue
-        talks[-1][1].extend(cut(before, chunk.data))
+        if found:
+            found[-1].dirt.extend((chunk.at - asked_at, piece) for piece in dirt)
+            found[-1].answer.extend(found[-1].dirt[len(found[-1].dirt) - len(dirt):])
+            found[-1].answer.extend((chunk.at - asked_at, piece) for piece in cut(before, chunk.data))
         before += len(chunk.data)
-    return talks[1:]
+    return found
 
 
 def converse(driver: RegisterDriver, chunks: Sequence[Chunk]) -> list[Event]:

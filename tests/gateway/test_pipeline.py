@@ -8,16 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from calibration.reading import Trust
+from calibration.reading import CalibratedScan, Trust
+from drivers.replay import REPLAYED
 from drivers.sample import Channel, Event, Fault, Identity, Sample
 from gateway.block import Block
 from gateway.claims import Claims
 from gateway.clock import Now
+from gateway.detection.verdict import Outcome, Verdict
 from gateway.drafts import Drafter
 from gateway.evidence.body import DETAIL_BYTES_MAX, FaultBody, ReadingBody
 from gateway.evidence.record import Draft, Provenance, decode, encode
 from gateway.evidence.writer import JournalBehind
-from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explained, named, overdue
+from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explained, named, of_the_bay, overdue
 
 NOW = Now(1_000, 2_000, "unsynchronised", None)
 DRAFTER = Drafter(bytes(16), Provenance("0", bytes(32), bytes(32)))
@@ -123,3 +125,14 @@ def test_a_scan_without_a_label_can_be_recorded() -> None:
     for label, claimed in (("", None), ("MSKU 123456-7", "MSKU 123456-7")):
         body = decode(encode(DRAFTER.context(NOW, "schedule", 3, Claims(label=label)), "bay", 0)).body
         assert body.event_id == claimed  # type: ignore[union-attr]  # a context
+
+
+def test_a_replayed_scan_is_neither_alarm_nor_clear() -> None:
+    """Whatever the detector found in a recording, nothing is said of the bay, and the reason comes first."""
+    found = Verdict(Outcome.ALARM, ("a line",), (), 3, bytes(32), bytes(32))
+    live_scan = CalibratedScan(POLLED.device, 3, (), 60.0, 295.0, 0.2, 0, bytes(32), Trust(True, bytes(32)))
+    assert of_the_bay(found, live_scan) == found
+    replayed = of_the_bay(found, replace(live_scan, flags=(REPLAYED,)))
+    assert replayed.outcome is Outcome.NOT_INSPECTABLE
+    assert replayed.reasons[0].startswith("a replayed recording")
+    assert replayed.reasons[1:] == ("a line",)

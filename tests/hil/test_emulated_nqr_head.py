@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import struct
 import zlib
 from concurrent.futures import Future
@@ -14,6 +16,7 @@ import pytest
 from hil.instruments.felt import FeltBand, FeltScan
 from hil.instruments.nqr_blocks import NOTE
 from hil.instruments.nqr_head import NqrHead, channel_gains
+from hil.modbus_wire import PtyServer
 from hil.registers import Refusal, answer_pdu
 from hil.rtu import crc16
 from tests.modbus_bench import plans, scene
@@ -232,3 +235,23 @@ def test_reads_stay_within_their_block() -> None:
     assert head.read(0x8000, 1, 0) is Refusal.ADDRESS
     assert answer_pdu(head, bytes.fromhex("03 0000 007e"), 0) == bytes.fromhex("83 03")
     assert answer_pdu(head, bytes.fromhex("04 0000 0001"), 0) == bytes.fromhex("84 01")
+
+
+async def test_mbpoll_reads_the_head_over_a_serial_line(tmp_path: Path) -> None:
+    """A client that is not ours reads magic, version and the texts of the identity, RTU at 115200 baud."""
+    mbpoll = shutil.which("mbpoll")
+    assert mbpoll, "mbpoll is not installed: apt-get install mbpoll"
+    server = PtyServer({1: fresh()}, lambda: 0, tmp_path / "head", 115_200)
+    await server.start()
+    client = await asyncio.create_subprocess_exec(
+        mbpoll, "-m", "rtu", "-b", "115200", "-P", "none", "-a", "1", "-0", "-r", "0", "-c", "48", "-t", "4:hex", "-1",
+        str(tmp_path / "head"), stdout=asyncio.subprocess.PIPE)
+    try:
+        printed, _ = await asyncio.wait_for(client.communicate(), 10.0)
+    finally:
+        await server.stop()
+    octets = b"".join(int(row.split()[1], 16).to_bytes(2, "big")
+                      for row in printed.decode().splitlines() if row.startswith("["))
+    assert len(octets) == 96
+    assert octets[:6] == b"NQRH" + bytes.fromhex("0100")
+    assert octets == fresh().read(0, 48, 0)

@@ -14,7 +14,7 @@ from gateway.evidence.journal import open_journal
 from gateway.evidence.reader import JournalReader
 from gateway.evidence.record import ClockStatus, Draft, Provenance, Stamp
 from gateway.evidence.writer import Writer
-from gateway.notify import wake
+from gateway.notify import Ringer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,13 +42,15 @@ class Core:
     def open(self) -> None:
         """Open the journal and start its writer."""
         self.journal = open_journal(self.path, GATEWAY, KEY, group_readable=True)
-        self.writer = Writer(self.journal, time.monotonic_ns, time.time_ns, lambda _size: wake(self.doorbell))
+        self.ringer = Ringer(self.doorbell)
+        self.writer = Writer(self.journal, time.monotonic_ns, time.time_ns, lambda _size: self.ringer.ring())
         self.writer.start()
 
     def close(self) -> None:
         """Close in order: SQLite then removes its -wal and -shm."""
         self.writer.close()
         self.journal.close()
+        self.ringer.close()
 
     def submit(self, body: Body) -> int:
         """Write one record and wait until it is on disk; return its index."""

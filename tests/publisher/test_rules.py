@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import socket
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.notify import wake
+from gateway.notify import Ringer
 from gateway.publisher import ledger as ledger_file
 from gateway.publisher.backoff import wait_s
 from gateway.publisher.dialect import Dialect
@@ -146,8 +147,9 @@ def test_the_doorbell_rings_and_is_private_to_the_group(tmp_path: Path) -> None:
     bell = Doorbell(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert not bell.rung()
-    for _ in range(3):
-        wake(path)
+    with closing(Ringer(path)) as ringer:
+        for _ in range(3):
+            ringer.ring()
     assert bell.rung()
     assert not bell.rung()
     bell.close()
@@ -157,8 +159,9 @@ def test_the_doorbell_rings_and_is_private_to_the_group(tmp_path: Path) -> None:
 def test_a_flood_of_rings_is_emptied_in_one_go(tmp_path: Path) -> None:
     """A core that commits fast cannot keep the publisher busy with its doorbell."""
     bell = Doorbell(tmp_path / "wake.sock")
-    for _ in range(random.Random(1).randrange(1000, 2000)):
-        wake(tmp_path / "wake.sock")
+    with closing(Ringer(tmp_path / "wake.sock")) as ringer:
+        for _ in range(random.Random(1).randrange(1000, 2000)):
+            ringer.ring()
     assert bell.rung()
     assert not bell.rung()
     bell.close()

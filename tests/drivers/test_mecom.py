@@ -1,0 +1,223 @@
+"""The TEC controller's driver believes a reply by its checksum and by the number of the question it answers."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+import pytest
+
+from drivers import mecom_frame as frame
+from drivers.driver import DriverOptions, SettingRefused
+from drivers.mecom import POLLED, MecomDriver
+from drivers.sample import Event, Identity
+from tests.drivers.conversation import faults, samples, value
+
+MS = 1_000_000
+SECOND = 1000 * MS
+
+REALS = {1000: 25.004, 1001: 30.0, 1010: 25.0, 1020: -1.5, 1021: 3.25}
+WHOLES = {102: 4711, 103: 510, 1200: 2, 104: 2, 105: 0}
+
+
+def replied(asked: bytes, data: bytes) -> bytes:
+    """Return the reply with `data` to a question, from address 2."""
+    text = b"!02" + asked[3:7] + data
+    return text + frame.checksum(text) + b"\r"
+
+
+def answer(asked: bytes, **changed: int) -> bytes:
+    """Return a controller's answer to a question; `changed` gives whole numbers by "p<number>"."""
+    if asked[7:10] == b"?IF":
+        return replied(asked, b"8065-TEC-1091 v5.10 ")
+    number = int(asked[10:14], 16)
+    if number in REALS:
+        return replied(asked, struct.pack(">f", REALS[number]).hex().upper().encode())
+    whole = changed.get(f"p{number}", WHOLES[number])
+    return replied(asked, struct.pack(">i", whole).hex().upper().encode())
+
+
+def poll(made: MecomDriver, now: int, **changed: int) -> tuple[list[bytes], list[Event]]:
+    """Run one poll in which everything is answered at once; return the questions and the events."""
+    asked, events = [], []
+    while text := made.ask(now):
+        asked.append(text)
+        events += made.feed(answer(text, **changed), now)
+    return asked, events
+
+
+def driver(**settings: int) -> MecomDriver:
+    """Return a driver on a line that has just been opened."""
+    made = MecomDriver(DriverOptions(settings=settings))
+    made.opened(0)
+    return made
+
+
+def known(**settings: int) -> MecomDriver:
+    """Return a driver that has read once; its next poll is due at one second."""
+    made = driver(**settings)
+    poll(made, 0)
+    return made
+
+
+def test_the_checksum_has_its_check_value() -> None:
+    """CRC-16/XMODEM of "123456789"."""
+    assert frame.checksum(b"123456789") == b"31C3"
+
+
+@pytest.mark.parametrize(("address", "sequence", "payload", "wire"), [
+    (2, 0xC47E, frame.read_parameter(1000, 1), b"#02C47E?VR03E8018AFB\r"),
+    (2, 0xC481, b"VS0BB80141F00000", b"#02C481VS0BB80141F00000D14F\r"),
+    (0, 0xC47D, frame.IDENTIFY, b"#00C47D?IFAFCA\r"),
+])
+def test_the_golden_queries_are_ours(address: int, sequence: int, payload: bytes, wire: bytes) -> None:
+    """Read, write and identification, character by character."""
+    assert frame.query(address, sequence, payload) == wire
+
+
+def test_the_golden_replies_are_read() -> None:
+    """25.004 degrees, and error 5 in words."""
+    told = frame.reply(b"!02C47E41C808310256\r")
+    assert (told.address, told.sequence, told.refusal) == (2, 0xC47E, None)
+    assert frame.real_number(told.data) == pytest.approx(25.004, abs=5e-7)
+    refused = frame.reply(b"!02C47E+05EBC4\r")
+    assert refused.refusal == 5
+    assert frame.refusal_words(5) == "parameter not available"
+
+
+@pytest.mark.parametrize(("line", "wrong"), [
+    (b"!02C47E41C808310257\r", frame.BadChecksum), (b"!02C47E41C808300256\r", frame.BadChecksum),
+    (b"#02C47E41C808310256\r", frame.Malformed), (b"!02c47e41C808310256\r", frame.Malformed), (b"!\r", frame.Malformed),
+    (b"", frame.Malformed),
+])
+def test_a_damaged_reply_is_refused(line: bytes, wrong: type[ValueError]) -> None:
+    """A wrong checksum, a wrong character, another start, too short."""
+    with pytest.raises(wrong):
+        frame.reply(line)
+
+
+def test_a_value_is_eight_hex_digits() -> None:
+    """Anything else is no number."""
+    for data in (b"", b"41C8083", b"41C808311", b"41c80831", b"+05"):
+        with pytest.raises(frame.Malformed):
+            frame.whole_number(data)
+    assert frame.whole_number(b"FFFFFFFE") == -2
+
+
+def test_a_poll_asks_who_it_is_once_and_then_for_every_value() -> None:
+    """One sample, its numbers in their units, identity, and every reply as it came."""
+    made = driver()
+    asked, events = poll(made, 0)
+    assert [text[7:-5] for text in asked] == [
+        b"?IF", b"?VR006601", b"?VR006701", b"?VR03E801", b"?VR03E901", b"?VR03F201", b"?VR03FC01", b"?VR03FD01",
+        b"?VR04B001", b"?VR006801", b"?VR006901"]
+    assert len({text[3:7] for text in asked}) == len(asked)
+    (sample,) = samples(events)
+    assert sample.device == Identity("Meerstetter Engineering", "8065-TEC-1091 v5.10", "4711", "510")
+    told = {c.name: (v, c.unit) for c, v in zip(sample.channels, sample.values[0].tolist(), strict=True)}
+    assert told.pop("object_temperature")[0] == pytest.approx(25.004, abs=1e-6)
+    assert told == {
+        "sink_temperature": (30.0, "degC"), "target_temperature": (25.0, "degC"), "output_current": (-1.5, "A"),
+        "output_voltage": (3.25, "V"), "stable": (2, "1"), "status": (2, "1"), "error_number": (0, "1")}
+    assert sample.raw == b"".join(map(answer, asked))
+    assert (sample.rate_hz, sample.flags, faults(events)) == (None, (), [])
+    asked, events = poll(made, SECOND)
+    assert (len(asked), len(samples(events))) == (len(POLLED), 1)
+
+
+@pytest.mark.parametrize(("changed", "flags"), [
+    ({"p104": 3, "p105": 36}, ("status: error", "error number 36")), ({"p104": 1, "p1200": 0},
+    ("status: ready", "regulation off")), ({"p1200": 1}, ("temperature not stable",)), ({"p104": 9}, ("status: 9",)),
+])
+def test_the_state_of_the_controller_is_told_in_words(changed: dict[str, int], flags: tuple[str, ...]) -> None:
+    """Status, error number, stability."""
+    (sample,) = samples(poll(known(), SECOND, **changed)[1])
+    assert sample.flags == flags
+
+
+def test_a_reply_to_another_question_or_of_another_controller_is_never_taken() -> None:
+    """A late one has another number; one from address 3 is not ours; what we sent may come back as an echo."""
+    made = known(address=2)
+    asked = made.ask(SECOND)
+    late = replied(b"#02" + b"%04X" % (int(asked[3:7], 16) - 1), b"42C80000")
+    other = b"!03" + asked[3:7] + b"42C80000"
+    events = made.feed(asked + late + other + frame.checksum(other) + b"\r", SECOND)
+    assert (events, made.ask(SECOND)) == ([], b"")
+    made.feed(answer(asked), SECOND)
+    (sample,) = samples(poll(made, SECOND)[1])
+    assert value(sample, "object_temperature") == pytest.approx(25.004, abs=1e-6)
+
+
+def test_a_lost_answer_is_asked_for_again_under_its_number_and_then_given_up() -> None:
+    """Three times the same bytes; the answer to the first of them is good for the second; then a complaint."""
+    made = known()
+    first = made.ask(SECOND)
+    assert made.ask(SECOND + 201 * MS) == first
+    made.feed(answer(first), SECOND + 210 * MS)
+    second = made.ask(SECOND + 220 * MS)
+    assert [made.ask(SECOND + at * MS) for at in (421, 622, 823, 900)] == [second, second, b"", b""]
+    assert made.feed(answer(first), SECOND + 901 * MS)[0].kind == "no answer"   # type: ignore[union-attr]  # a fault
+    assert len(samples(poll(made, 2 * SECOND)[1])) == 1
+
+
+def test_a_parameter_that_the_controller_does_not_have_costs_only_itself() -> None:
+    """It is said, left out, and not asked for again; busy is only for once."""
+    made = driver()
+    events: list[Event] = []
+    while text := made.ask(0):
+        refusals = {b"?VR03E9": b"+05", b"?VR03FC": b"+02"}
+        data = refusals.get(text[7:14])
+        events += made.feed(replied(text, data) if data else answer(text), 0)
+    assert faults(events) == ["refused"]
+    (sample,) = samples(events)
+    assert {"sink_temperature", "output_current"} & {channel.name for channel in sample.channels} == set()
+    asked, events = poll(made, SECOND)
+    assert len(asked) == len(POLLED) - 1
+    assert value(samples(events)[0], "output_current") == -1.5
+
+
+def test_the_address_and_the_channel_are_settings() -> None:
+    """They stand in every question; what cannot be is refused."""
+    asked = known(address=7, instance=2).ask(0) or driver(address=7, instance=2).ask(0)
+    assert asked[:3] == b"#07"
+    made = driver(address=2, instance=2)
+    made.feed(answer(made.ask(0)), 0)
+    assert made.ask(0)[7:-5] == b"?VR006602"
+    for settings in ({"address": 255}, {"instance": 0}):
+        with pytest.raises(SettingRefused):
+            driver(**settings)
+
+
+def test_a_line_opened_anew_asks_again_who_is_there_under_other_numbers() -> None:
+    """Another controller may sit on it; an answer to an old question fits no new one."""
+    made = known()
+    before = made.ask(SECOND)
+    made.opened(1500 * MS)
+    asked = made.ask(1500 * MS)
+    assert asked[7:10] == b"?IF"
+    assert asked[3:7] != before[3:7]
+    assert made.feed(answer(before), 1501 * MS) == []
+
+
+def test_every_cut_gives_the_same_sample() -> None:
+    """The first reply of a poll in two pieces, cut anywhere, with noise before it."""
+    whole: list[bytes] = []
+    for cut in range(30):
+        made = known()
+        data = b"\x00!!noise" + answer(made.ask(SECOND))
+        made.feed(data[:cut], SECOND)
+        made.feed(data[cut:], SECOND)
+        (sample,) = samples(poll(made, SECOND)[1])
+        whole.append(sample.values.tobytes())
+    assert len(set(whole)) == 1
+
+
+def test_noise_gives_no_sample_and_fills_no_memory_and_the_next_reply_is_read() -> None:
+    """200 kB of seeded noise into an open question; its own reply after that is taken."""
+    made, noise = known(), random.Random(8)
+    asked = made.ask(SECOND)
+    for _ in range(200):
+        assert samples(made.feed(noise.randbytes(1000), SECOND)) == []
+        assert len(made._lines._part) <= frame.REPLY_BYTES_MAX
+    made.feed(answer(asked), SECOND)
+    assert made.ask(SECOND) not in {b"", asked}
