@@ -15,7 +15,7 @@ from hil.conformance.heard import lost_rows, rows_per_s
 
 if TYPE_CHECKING:
     from drivers.driver import Instrument
-    from drivers.sample import Sample
+    from drivers.sample import Identity, Sample
     from hil.conformance.heard import Heard
 
 # A device's crystal is far better than this, and so is ours; above it lies a wrong rate.
@@ -53,14 +53,27 @@ def speaks_within(heard: Heard, limit_s: float, after: int | None = None) -> lis
 
 
 def tells_identity(heard: Heard) -> Device:
-    """Every sample names its model, and all of them the same device."""
-    devices = {sample.device for sample in needs_samples(heard)}
-    if len(devices) != 1:
-        raise NotKept(f"{len(devices)} identities in one session: {sorted(map(str, devices))[:3]}")
-    (device,) = devices
+    """Every sample names its model, and all of them the same device; what is told late fills in."""
+    samples = needs_samples(heard)
+    device = samples[-1].device
+    others = [sample.device for sample in samples if not same(told(sample.device), told(device))]
+    if others:
+        raise NotKept(f"two identities in one session: {others[0]}, {device}")
     if not device.model:
         raise NotKept(f"make {device.make!r}, model {device.model!r}: the model may not be empty")
+    return told(device)
+
+
+def told(device: Identity) -> Device:
+    """Return an identity as the report has it."""
     return Device(device.make, device.model, device.serial, device.firmware)
+
+
+def same(one: Device, other: Device) -> bool:
+    """Tell whether two identities can be of one device: no field that both tell differs."""
+    pairs = ((one.make, other.make), (one.model, other.model), (one.serial, other.serial),
+             (one.firmware, other.firmware))
+    return all(a == b or not a or not b for a, b in pairs)
 
 
 def has_form(heard: Heard) -> list[Figure]:

@@ -87,12 +87,17 @@ class Conformance:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self) -> Generator[None, object, object]:
         """Turn a promise not kept into a failure without a traceback, and one not tried into a skip."""
+        wrong: NotKept | None = None
+        reason: NotTried | None = None
         try:
             return (yield)
-        except NotKept as wrong:
+        except NotKept as not_kept:
+            wrong = not_kept
+        except NotTried as not_tried:
+            reason = not_tried
+        if wrong is not None:   # outside the handlers, so that no chain of exceptions is shown
             pytest.fail(str(wrong), pytrace=False)
-        except NotTried as reason:
-            pytest.skip(str(reason))
+        pytest.skip(str(reason))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

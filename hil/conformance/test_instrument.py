@@ -90,7 +90,7 @@ def test_it_speaks_again_after_the_port_was_closed_and_opened(bench: Bench, note
     checks.needs_samples(first)
     notes.add(checks.speaks_within(second, bench.speak_s_max))
     before, after = checks.tells_identity(first), checks.tells_identity(second)
-    if before != after:
+    if not checks.same(before, after):
         raise checks.NotKept(f"{before} before the port was closed, {after} after it was opened again")
 
 
