@@ -67,10 +67,11 @@ def test_it_measures_what_its_row_promises(bench: Bench, heard: Heard, notes: No
     notes.add(checks.measures(heard, bench.target.row))
 
 
-def test_it_keeps_the_rate_it_states(heard: Heard, notes: Notes) -> None:
+def test_it_keeps_the_rate_it_states(bench: Bench, heard: Heard, notes: Notes) -> None:
     """Rows come as often as the samples state."""
     checks.needs_samples(heard)
-    notes.add(checks.keeps_rate(heard))
+    arrival_s = checks.ARRIVAL_EMULATED_S if bench.target.emulated else checks.ARRIVAL_S
+    notes.add(checks.keeps_rate(heard, arrival_s))
 
 
 def test_it_loses_no_sample(heard: Heard, notes: Notes) -> None:

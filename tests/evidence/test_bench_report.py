@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +23,7 @@ from gateway.evidence.bench_report import (
 from gateway.evidence.verification import Status
 from gateway.evidence.verify import verify_file
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "record.md").read_text()
 KEY = keys.generate()
 CHECK = Check("it says who it is", "passed", "", 0.5, (Figure("rows", 2.0, "1", "at least 1"),))
 TRIAL = Trial("twinleaf", "/dev/ttyUSB0", emulated=False, unit=1, seconds=10.0, settings={}, checks=(CHECK,),
@@ -62,6 +61,18 @@ def test_no_byte_of_it_can_be_changed(tmp_path: Path) -> None:
 def test_a_signed_message_that_is_no_report_is_not_valid(tmp_path: Path, payload: bytes) -> None:
     """A good signature around something else is no report, and no record."""
     assert verify_file(signed(tmp_path, payload), KEY.public).status == Status.INVALID
+
+
+def test_the_documents_lines_for_openssl_verify_it(tmp_path: Path) -> None:
+    """docs/record.md shows how to check a record without this software; a report is checked by the same lines."""
+    path = signed(tmp_path, encode(REPORT))
+    path.rename(tmp_path / "record.cose")
+    (tmp_path / "gateway.pub.pem").write_bytes(keys.public_pem(KEY.public))
+    block = DOCUMENT.split("```sh")[1].split("```")[0]
+    lines = block.strip().split("\n")[1:]     # the first takes a record out of a proof
+    command = ["sh", "-e", "-c", "\n".join(lines)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    assert "Signature Verified Successfully" in done.stdout, done.stderr
 
 
 def test_another_key_does_not_verify_it(tmp_path: Path) -> None:
