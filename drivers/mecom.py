@@ -34,7 +34,7 @@ FAMILY = "TEC"      # where a controller does not know the question for its iden
 STREAM = "controller"
 
 # 32 characters there and back take 11 ms at 57600 baud; a controller on a bus may be told to wait before it answers.
-ANSWER_S_MAX = 0.2
+ANSWER_S_MAX = 0.3
 
 TRIES = 3   # as the vendor's clients do
 
@@ -95,17 +95,15 @@ class MecomDriver:
         self._inquiry = Inquiry(options.poll_s)     # answers carry their query's number: no quiet time is needed
         self._lines = LineReader(frame.END, frame.REPLY_BYTES_MAX, frame.REPLY_START)
         self._complaint = Complaint()
-        self._late: list[Event] = []        # what `ask` found; told with the next bytes
         self._sequence = 0
-        self._tries = 0                     # of the open question
         self._polls = 0
         self._forget()
 
     def opened(self, now: Nanoseconds) -> None:
-        """Forget half a reply and who spoke; number on from the time, so that an old answer fits no question."""
+        """Forget half a reply and who spoke; count questions anew, so that a recording of them fits again."""
         self._inquiry.opened(now)
         self._lines.opened()
-        self._sequence = now // 1_000_000 % SEQUENCES
+        self._sequence = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -114,6 +112,7 @@ class MecomDriver:
         self._asked: dict[int, int] = {}        # parameter by sequence number, of this round
         self._values: dict[Channel, float] = {}
         self._raw = b""
+        self._tries = 0                         # of the open question
 
     def ask(self, now: Nanoseconds) -> bytes:
         """Return the next question of the poll when it is due."""
@@ -129,7 +128,7 @@ class MecomDriver:
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
         """Return the sample that the last answer of a poll completed, and faults."""
-        events, self._late = self._late, []
+        events = self._inquiry.told_later()
         for found in self._lines.feed(chunk, now):
             if isinstance(found, Fault):
                 events.append(found)
@@ -162,7 +161,7 @@ class MecomDriver:
         self._tries = 0
         self._inquiry.give_up(now)
         why = f"controller {self._address}: {late.about}, {TRIES} times {late.answer_s_max:g} s"
-        self._late += self._complaint.failed("no answer", why, now)
+        self._inquiry.tell_later(self._complaint.failed("no answer", why, now))
 
     def _take(self, reply: frame.Reply, raw: bytes, now: Nanoseconds) -> list[Event]:
         asked = self._inquiry.open

@@ -78,7 +78,7 @@ class Qzfm:
         """Return the command that is due."""
         if self._start.step == "stream" and self._every_ns and now - self._looked_at >= self._every_ns:
             self._start.look(self._panel)
-        return self._start.ask(self._panel, self._heard_at, now)
+        return self._start.ask(self._heard_at, now)
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
         """Return a `Sample` for every field value and for a status block a second, and a `Fault` for what is wrong."""

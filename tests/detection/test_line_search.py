@@ -63,6 +63,15 @@ def test_a_line_beside_the_window_is_not_taken_for_one_in_it() -> None:
     assert not search_line(with_line, 84.06e6, 50e3, 1e-3).present
 
 
+def test_stray_tones_of_the_real_receiver_are_taken_for_lines_and_nothing_else_is() -> None:
+    """Of 69 windows of the empty record that hold no line, those above 1e-3 hold tones, as the documentation says."""
+    (empty,) = read_measurements(EMPTY.read_bytes())
+    offsets_hz = [2.5e6 + 60e3 * step for step in range(79)]
+    said = [offset for offset in offsets_hz if abs(offset - 5e6) >= 300e3
+            and search_line(empty, 78.56e6 + offset, 50e3, 1e-3).present]
+    assert [round(offset / 1e6, 2) for offset in said] == [3.7, 7.18]
+
+
 def test_of_a_scan_the_record_with_the_nearest_carrier_is_searched() -> None:
     """A pulse excites what lies near its carrier."""
     records = [Measurement(str(hz), np.zeros((4, 1)), 0.0, 1e6, hz, 0.0) for hz in (1e6, 2e6, 3e6)]  # type: ignore[arg-type]  # zeros are complex enough

@@ -152,12 +152,15 @@ def test_a_lost_answer_is_asked_for_again_under_its_number_and_then_given_up() -
     """Three times the same bytes; the answer to the first of them is good for the second; then a complaint."""
     made = known()
     first = made.ask(SECOND)
-    assert made.ask(SECOND + 201 * MS) == first
-    made.feed(answer(first), SECOND + 210 * MS)
-    second = made.ask(SECOND + 220 * MS)
-    assert [made.ask(SECOND + at * MS) for at in (421, 622, 823, 900)] == [second, second, b"", b""]
-    assert made.feed(answer(first), SECOND + 901 * MS)[0].kind == "no answer"   # type: ignore[union-attr]  # a fault
-    assert len(samples(poll(made, 2 * SECOND)[1])) == 1
+    assert made.ask(SECOND + 301 * MS) == first
+    made.feed(answer(first), SECOND + 310 * MS)
+    second = made.ask(SECOND + 320 * MS)
+    assert [made.ask(SECOND + at * MS) for at in (621, 922)] == [second, second]
+    anew = made.ask(SECOND + 1223 * MS)     # the next poll, due meanwhile
+    assert anew[7:] != second[7:]
+    events = made.feed(answer(second) + answer(anew), SECOND + 1230 * MS)
+    assert faults(events) == ["no answer"]
+    assert len(samples(poll(made, SECOND + 1240 * MS)[1])) == 1
 
 
 def test_a_parameter_that_the_controller_does_not_have_costs_only_itself() -> None:
@@ -197,6 +200,16 @@ def test_a_line_opened_anew_asks_again_who_is_there_under_other_numbers() -> Non
     assert asked[7:10] == b"?IF"
     assert asked[3:7] != before[3:7]
     assert made.feed(answer(before), 1501 * MS) == []
+
+
+def test_a_question_that_was_open_when_the_line_was_lost_costs_none_of_the_next_ones_tries() -> None:
+    """Three tries again after each opening."""
+    made = known()
+    for at in (0, 301, 602):
+        assert made.ask(SECOND + at * MS) != b""
+    made.opened(2 * SECOND)
+    asked = made.ask(2 * SECOND)
+    assert [made.ask(2 * SECOND + at * MS) for at in (301, 602, 903)] == [asked, asked, b""]
 
 
 def test_every_cut_gives_the_same_sample() -> None:
