@@ -33,9 +33,9 @@ PILOT_SHARE: Final = -120 / 256
 DWELL_SLACK: Final = 1e-6
 
 # What the search was made for. Slower than 16 kHz the hypotheses need too much memory, and above 40 kHz the window is
-# shorter than the echo and what lies beside it.
+# shorter than the echo and what lies beside it. Ringing that lasts from a pulse to an echo 50 ms later is none.
 RANGES: Final = {
-    "carrier_hz": (1e4, 1e8), "rate_hz": (16e3, 40e3), "echo_spacing_s": (POINTS / 40e3, 1.0),
+    "carrier_hz": (1e4, 1e8), "rate_hz": (16e3, 40e3), "echo_spacing_s": (POINTS / 40e3, 0.1),
     "echoes_per_group": (1, 65_535), "trains": (1, 65_535), "pilot_offset_hz": (-20e3, 20e3), "pilot_ft": (0.0, 1e9),
     "reflected": (0.0, 1e6), "u_relative": (0.0, 1e6), "dwell_s": (1e-3, 86_400.0), "standoff_m": (0.0, 1e4),
     "bay_temperature_k": (0.0, 1000.0), "id": (0, 2**63 - 1),

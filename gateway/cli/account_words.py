@@ -94,7 +94,8 @@ def plots(account: Account, columns: int) -> list[str]:
         khz = np.linspace(low_khz, high_khz, columns * STEPS)
         high = max(NOISE_SHOWN, float(np.nanmax(curves.seen)))
         lines.append("")
-        lines.append(f"{story.line.transition}: {low_khz:.1f} to {high_khz:.1f} kHz, amplitude over noise 0 to {high:.1f}")
+        span = f"{low_khz:.1f} to {high_khz:.1f} kHz"
+        lines.append(f"{story.line.transition}: {span}, amplitude over noise 0 to {high:.1f}")
         for name, values in (("measured", curves.seen), ("template", curves.template), ("left over", curves.rest)):
             drawn = curve(np.interp(khz, curves.khz, values), columns, PLOT_ROWS, 0.0, high)
             lines += [f"  {row}" for row in drawn]

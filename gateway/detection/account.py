@@ -13,6 +13,7 @@ import numpy as np
 from gateway.detection.detector import beams_of
 from gateway.detection.explanation import looked_from, sights_of, stories_of, subject_of
 from gateway.detection.occlusion import occluded
+from gateway.detection.portrait import shows_all
 from gateway.detection.rivals import Setting, rivals_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Account:
     """Why a verdict is what it is. `subject` is the substance explained, None where no band shows anything.
 
-    `agrees` tells whether the network, asked alone, says of it what the verdict says; None without a network.
+    `agrees` tells whether the network, asked alone, says of it what the verdict says; None where it was not asked.
     """
 
     verdict: Verdict
@@ -50,7 +51,7 @@ def account_of(detector: Detector, scan: CalibratedScan, verdict: Verdict) -> Ac
     sights = sights_of(subject, beams)
     setting = Setting(beams, scan.dwell_s, standoff_m, policy.cargo_k_min, policy.cargo_k_max)
     occlusion = None
-    if detector.package is not None:
+    if detector.package is not None and shows_all(beams):
         rng = np.random.default_rng(np.frombuffer(verdict.raw_sha256, np.uint32))
         khz = tuple(line.found_khz for line in subject.lines)
         occlusion = occluded(detector.package, beams, subject.substance, khz, rng)

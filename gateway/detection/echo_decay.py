@@ -60,15 +60,25 @@ def echo_decay(beam: Beam, spectra: NDArray[np.complex128], template: NDArray[np
     information = float((weight * echo).real.sum())
     matched = spectra @ weight / information          # 1 is the amplitude that the template has at the first pulse
     size_ft = float(np.abs(np.fft.ifft(echo, norm="ortho")).max())
-    trains = np.append(np.geomspace(SHORTEST_TRAINS, LONGEST_TRAINS, STEPS), np.inf)
-    shapes = np.stack([group_decay(beam.plan, one) for one in trains * train_s(beam.plan)])
-    power = np.sum(shapes**2, axis=1)
-    gained = 2.0 * information * np.abs(shapes @ matched) ** 2 / power
-    best = int(np.argmax(gained))
-    inside = np.flatnonzero(gained >= gained[best] - FALL)
-    amplitude = complex(shapes[best] @ matched / power[best])
+    coarse = np.append(np.geomspace(SHORTEST_TRAINS, LONGEST_TRAINS, STEPS), np.inf)
+    inside, _ = likely(coarse, matched, information, beam)
+    # A strong line pins its decay closer than the coarse steps lie: search again between the interval's neighbours.
+    low, high = coarse[max(0, inside[0] - 1)], coarse[min(inside[-1] + 1, STEPS)]
+    fine = np.geomspace(low, min(high, LONGEST_TRAINS), STEPS)
+    trains = np.append(fine, np.inf) if np.isinf(high) else fine
+    inside, best = likely(trains, matched, information, beam)
+    shape = group_decay(beam.plan, float(trains[best]) * train_s(beam.plan))
+    amplitude = complex(shape @ matched / (shape @ shape))
     turned = (matched * np.exp(-1j * np.angle(amplitude))).real
-    low, high = (float(trains[at] * train_s(beam.plan)) for at in (inside[0], inside[-1]))
-    return EchoDecay(float(trains[best] * train_s(beam.plan)), low, high, expected_s,
-                     tuple((turned * size_ft).tolist()), size_ft / math.sqrt(2.0 * information),
-                     tuple((abs(amplitude) * shapes[best] * size_ft).tolist()))
+    found_s, low_s, high_s = (float(trains[at] * train_s(beam.plan)) for at in (best, inside[0], inside[-1]))
+    return EchoDecay(found_s, low_s, high_s, expected_s, tuple((turned * size_ft).tolist()),
+                     size_ft / math.sqrt(2.0 * information), tuple((abs(amplitude) * shape * size_ft).tolist()))
+
+
+def likely(trains: NDArray[np.float64], matched: NDArray[np.complex128], information: float,
+           beam: Beam) -> tuple[NDArray[np.intp], int]:
+    """Return which of these decays, in trains, lie in the 68 % interval, and the likeliest."""
+    shapes = np.stack([group_decay(beam.plan, float(one)) for one in trains * train_s(beam.plan)])
+    gained = 2.0 * information * np.abs(shapes @ matched) ** 2 / np.sum(shapes**2, axis=1)
+    best = int(np.argmax(gained))
+    return np.flatnonzero(gained >= gained[best] - FALL), best
