@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
@@ -40,6 +41,7 @@ Result = TypeVar("Result")
 Receipt: TypeAlias = "Future[int]"  # resolves to a record's sequence number once it is on disk
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
+UNSYNCED_MAX = 16        # readings on their way to the disk from where the next is asked for at once: see backlog
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
 
 
@@ -64,6 +66,7 @@ class Lane:
     refusal: str = ""  # why the configured certificate could not be taken up
     queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
+    receipts: deque[Receipt] = field(default_factory=lambda: deque(maxlen=UNSYNCED_MAX))  # of its last readings
     deciding_since: Nanoseconds | None = None  # when the scan in work was taken up
     readings: int = 0
     faults: int = 0
@@ -72,6 +75,12 @@ class Lane:
     context: tuple[int, Receipt] | None = None  # the scan that was ordered last, and the record of its order
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether more of its readings wait for the disk than one that is asked on and on may have there."""
+        oldest = self.receipts[0] if len(self.receipts) == UNSYNCED_MAX else None
+        return (oldest is not None and not oldest.done()) or self.queue.qsize() >= UNSYNCED_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,7 @@ class Pipeline:
         lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
+        lane.receipts.append(receipt)
         live = REPLAYED not in reading.flags  # a recording of a trolley is no trolley
         told = lane.watch.take(reading, receipt) if lane.watch and live else None
         if told:
