@@ -64,7 +64,7 @@ class OrderDesk:
 
     def _follow(self, order: Order) -> Reply:
         try:
-            answer = self._ask(Ask(order.order, order.head, order.claims, via=f"MQTT order {order.id}"[:64]))
+            answer = self._ask(Ask(order.order, order.head, order.claims, via=f"MQTT order {order.id}"))
         except ControlRefused as refused:
             return Reply(order.id, refused=str(refused))
         return Reply(order.id, answer.scan_id)

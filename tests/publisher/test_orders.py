@@ -8,10 +8,11 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from gateway import control
-from gateway.control import Answer, Ask, ControlRefused
+from gateway.control import Answer, Ask, ControlRefused, reply
 from gateway.publisher.orders import ORDER_BYTES_MAX, REMEMBERED_MAX, OrderDesk
 from tests.publisher.ordering import answer_to, hearing
 from tests.publisher.running import quick
@@ -63,6 +64,15 @@ def test_a_repetition_is_answered_again_and_not_followed_again() -> None:
     for number in range(100, 100 + 2 * REMEMBERED_MAX):
         desk.take(order(number), retained=False)
     assert len(desk._answered) == REMEMBERED_MAX
+
+
+def test_the_longest_id_reaches_the_record_whole() -> None:
+    """Two orders whose ids differ only at the end are told apart in evidence."""
+    core = Ledger()
+    OrderDesk(core).take(json.dumps({"id": "x" * 63 + "7", "order": "start"}).encode(), retained=False)
+    line = msgspec.json.encode(core.asked[0])
+    assert reply(line, Ledger(), "somebody").scan_id == 1
+    assert core.asked[0].via.endswith("x7")
 
 
 def test_a_retained_order_is_never_followed() -> None:
