@@ -37,8 +37,9 @@ class Bay:
         self.scans = Scans({"head": NqrHead()}, {"head": self.lane}, table, drafter, self.submit, clock.now,
                            LaneTrigger("object", (), ()))
 
-    def submit(self, draft: Draft, _raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
         """Keep what would be signed."""
+        assert raw is None
         self.bodies.append(draft.body)
         return filed(len(self.bodies) - 1)
 
