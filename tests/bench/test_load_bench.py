@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Fault, Identity
-from gateway.cli.bench import load_lines
+from gateway.cli.bench import load_json, load_lines
 from gateway.clock import Now
 from gateway.drafts import Drafter
 from gateway.evidence.record import Provenance, decode, encode
@@ -52,6 +54,7 @@ def test_a_short_run_gives_every_figure_in_words_too() -> None:
     assert found.seconds >= 3.0
     assert found.core_mb > 0 < found.publisher_mb
     assert set(found.instruments) <= {"lane-1", "oven-1", "plc", "model"}
+    assert json.loads(json.dumps(load_json(found)))["instruments"].keys() == found.instruments.keys()
     words = "\n".join(load_lines(found))
     assert f"{found.cpu_percent} % of one core" in words
     assert all(name in words for name in found.instruments)
