@@ -5,6 +5,7 @@ docs/configuration.md is what this prints; a test holds the two together.
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -54,7 +55,6 @@ def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, 
 
 def row(field: msgspec.structs.FieldInfo, hint: object) -> str:
     """Return one line of the table."""
-    hint = given(hint)
     metas = metas_of(hint)
     meaning = next((meta.description for meta in reversed(metas) if meta.description), "")
     kind = kind_of(hint)
@@ -63,25 +63,22 @@ def row(field: msgspec.structs.FieldInfo, hint: object) -> str:
     return f"| `{field.encode_name}` | {', '.join([kind, *limits])} | {default_of(field)} | {meaning} |"
 
 
-def given(hint: object) -> object:
-    """Return what a value may be where it is given: what may be left out is a type or None."""
-    choices = get_args(hint)
-    return choices[0] if len(choices) == 2 and choices[1] is type(None) else hint
-
-
 def metas_of(hint: object) -> list[msgspec.Meta]:
     """Return all limits and descriptions around a type, the innermost first."""
     found: list[msgspec.Meta] = []
-    while hasattr(hint, "__metadata__"):
+    while hasattr(hint, "__metadata__") or NoneType in get_args(hint):
+        if not hasattr(hint, "__metadata__"):
+            hint = get_args(hint)[0]
+            continue
         found = [*(meta for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)), *found]
-        hint = given(get_args(hint)[0])
+        hint = get_args(hint)[0]
     return found
 
 
 def kind_of(hint: object) -> str:
     """Return a word for the type: text, whole number, number, true or false, a choice, or a table."""
-    while hasattr(hint, "__metadata__"):
-        hint = given(get_args(hint)[0])
+    while hasattr(hint, "__metadata__") or NoneType in get_args(hint):
+        hint = get_args(hint)[0]
     words: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
     if hint in words:
         return words[hint]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.evidence.record import Draft
     from gateway.pipeline import Lane, Receipt
 
-HEAD_SILENT_S_MAX = 12.0  # a head says how it is each second, but not while a page of 8 s crosses a serial line
+HEAD_SILENT_S_MAX = 20.0  # a head says how it is each second, but not while a page of 9 to 11 s crosses a serial line
 AWAY = frozenset({"port missing", "port busy", "port refused", "port lost", "no answer", "foreign device"})
 SCAN_RETRY_S = 1.0       # pause before asking a head for the next scan
 BEHIND = "the journal does not keep up with the disk; try again in a moment"

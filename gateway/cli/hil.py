@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_epilog())
     parser.add_argument("instrument", nargs="?", help="which one; --list shows them")
     parser.add_argument("--list", action="store_true", help="list the instruments and their scenes")
-    parser.add_argument("--bay", type=Path, metavar="FILE", help="run every instrument of this bay file")
+    parser.add_argument("--bay", type=Path, metavar="FILE", help="run a whole bay: a file, or a shipped one: screening")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play the device's side of this capture")
     parser.add_argument("--dir", type=Path, default=Path(), help="folder for a bay's links (here)")
     parser.add_argument("--config", action="store_true", help="print tables for gateway.toml")
@@ -175,8 +176,10 @@ async def stand_bay(arguments: argparse.Namespace, worker: ThreadPoolExecutor) -
     from hil.bay import configuration, standing_bay
     from hil.bay_file import BAY_BYTES_MAX, BayRefused, parse_bay
 
+    shipped = files("hil") / "bays" / f"{arguments.bay}.toml"
+    file = shipped if shipped.is_file() and not arguments.bay.exists() else arguments.bay
     try:
-        bay = parse_bay(arguments.bay.read_bytes()[:BAY_BYTES_MAX + 1].decode())
+        bay = parse_bay(file.read_bytes()[:BAY_BYTES_MAX + 1].decode())
     except (BayRefused, UnicodeDecodeError) as refused:
         raise BayRefused(f"{arguments.bay}: {refused}") from refused
     places = standing_bay(bay, arguments.dir, worker.submit, clock.monotonic_ns)
@@ -184,7 +187,8 @@ async def stand_bay(arguments: argparse.Namespace, worker: ThreadPoolExecutor) -
         if arguments.json:
             print_json({"bay": str(arguments.bay), "ports": ports, "config": configuration(bay, ports)})
         elif arguments.config:
-            print(configuration(bay, ports), flush=True)
+            print(configuration(bay, ports))
+            print(f"# {len(ports)} emulated instruments, while this command runs", flush=True)
         else:
             for seat in bay.instrument:
                 print(f"{seat.name:<16}{seat.emulate} (emulated) on {ports[seat.name]}")
