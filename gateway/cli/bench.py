@@ -126,7 +126,8 @@ def load_lines(found: LoadFigures) -> list[str]:
     lines = [
         f"run               {found.seconds:.0f} s, load {found.load_before:.2f} before, {found.load_after:.2f} after",
         f"CPU               {found.cpu_percent} % of one core: {parts}",
-        f"memory            core {found.core_mb} MB, publisher {found.publisher_mb} MB; slope {slopes}",
+        f"memory            core {found.core_mb} MB, publisher {found.publisher_mb} MB; second half: slope {slopes}",
+        f"core, in MB       {', '.join(f'{mb:.1f}' for mb in found.core_mb_each)}",
         f"samples lost      {found.lost}",
     ]
     for name, tally in found.instruments.items():
