@@ -95,6 +95,8 @@ class MecomDriver:
         self._inquiry = Inquiry(options.poll_s)     # answers carry their query's number: no quiet time is needed
         self._lines = LineReader(frame.END, frame.REPLY_BYTES_MAX, frame.REPLY_START)
         self._complaint = Complaint()
+        self._refusal = Complaint()
+        self._was_refused = False
         self._sequence = 0
         self._polls = 0
         self._forget()
@@ -120,7 +122,7 @@ class MecomDriver:
         if late is not None:
             self._lapse(late, now)
         if self._inquiry.due(now):
-            self._values, self._raw = {}, b""
+            self._values, self._raw, self._was_refused = {}, b"", False
             self._inquiry.begin(self._round(), now)
         text = self._inquiry.ask(now)
         self._tries += bool(text)
@@ -194,13 +196,16 @@ class MecomDriver:
         if code in NOT_THERE:
             self._absent.add(number)
         words = f"controller {self._address}: {asked.about}: {frame.refusal_words(code)}"
-        return [*self._complaint.failed("refused", words, now)]
+        self._was_refused = True
+        return [*self._refusal.failed("refused", words, now)]
 
     def _sample(self, now: Nanoseconds) -> list[Event]:
         unknown = set(WHO) - self._told.keys() - self._absent
         if unknown or not self._values:
             return []   # too busy to say who it is; the next poll asks again
         self._complaint.settled()
+        if not self._was_refused:
+            self._refusal.settled()
         self._polls += 1
         model, serial, firmware = (self._told.get(number, b"").decode("ascii") for number in WHO)
         return [Sample(
