@@ -3,8 +3,9 @@
 Rule: what cannot be the inside of an object ends it at once, and no byte is looked at more than a few times.
 
 The search goes on one byte behind the beginning of what was no object, or, where that was long, at its end: then the
-last whole object inside it is given, for it may be a file that began behind one that was cut off. The grammar (RFC 8259) is checked as far as finding the end needs it: brackets, strings, and what may follow what.
-The object itself is for a JSON reader to accept or refuse.
+last whole object inside it is given, for it may be a file that began behind one that was cut off. The grammar (RFC
+8259) is checked as far as finding the end needs it: brackets, strings, and what may follow what. The object itself is
+for a JSON reader to accept or refuse.
 """
 
 from __future__ import annotations

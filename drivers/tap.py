@@ -63,7 +63,7 @@ class RegisterTap:
 
     @property
     def quiet_s(self) -> float:
-        """As the driver says; 0 where it wants none. (From Python 3.12 on a protocol is not asked of `__getattr__`.)"""
+        """As the driver says; 0 where it wants none. From Python 3.12 on a protocol does not ask `__getattr__`."""
         return self._driver.quiet_s if isinstance(self._driver, WantsQuiet) else 0.0
 
     @property
