@@ -8,7 +8,8 @@ Line       57600 8N1: RS-485 with several controllers on a bus, USB, or TCP
 Rate       eight questions a poll, each some 10 ms; a lost answer is asked for again, twice, under the same number
 Source     spomjaksilp/pyMeCom (MIT; commands, parameters and errors), houlihaj/MeComPyAPI (MIT)
 Faults     "no answer", "refused", "bad checksum", "bad packet", "overlong frame"
-Flags      "status: <word>" unless it runs, "error number <n>", "temperature not stable", "regulation off"
+Flags      "status: <word>" unless it runs, "error number <n>", "temperature not stable", "regulation off",
+           "<status, error_number or stable> not told" where it refused this once to say so
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ POLLED = (
     STATUS,
     ERROR,
 )
+
+JUDGED = (STATUS, ERROR, STABLE)    # what the flags are made of
 
 RUNS = 2
 STATUS_WORDS = {0: "initialising", 1: "ready", 2: "runs", 3: "error", 4: "bootloader", 5: "about to reset"}
@@ -223,7 +226,8 @@ class MecomDriver:
             flags.append(f"error number {error:g}")
         if stable != STABLE_YET:
             flags.append(STABLE_WORDS.get(int(stable), f"stability {stable:g}"))
-        return tuple(flags)
+        known = {one.channel for one in JUDGED if one.channel in self._values or one.number in self._absent}
+        return (*flags, *(f"{one.channel.name} not told" for one in JUDGED if one.channel not in known))
 
 
 INSTRUMENT = Instrument(

@@ -207,6 +207,14 @@ def test_a_silence_is_told_at_once_though_a_refusal_was_told_just_before() -> No
     assert [one.kind for one in told if isinstance(one, Fault)] == ["refused", "no answer"]
 
 
+def test_a_state_that_was_refused_this_once_is_not_taken_for_a_good_one() -> None:
+    """A busy controller that does not say whether it is stable leaves readings of which nobody knows it."""
+    made, told = known(), list[Event]()
+    while text := made.ask(SECOND):
+        told += made.feed(replied(text, b"+02") if text[10:14] in {b"04B0", b"0068"} else answer(text), SECOND)
+    assert samples(told)[0].flags == ("status not told", "stable not told")
+
+
 def test_the_address_and_the_channel_are_settings() -> None:
     """They stand in every question; what cannot be is refused."""
     asked = known(address=7, instance=2).ask(0) or driver(address=7, instance=2).ask(0)
