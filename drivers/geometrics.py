@@ -10,8 +10,8 @@ Chain      counter 0 begins each line, every counter adds its own; A/D channel 0
 Host       listens only, unless `configure` is set: then IV00, O and C are sent at each opening and their echo awaited
 Not read   the Sandia format; clock fields (passed over in ASCII, not possible in the binary formats)
 Faults     "malformed line", "overlong line", "signal lost", "gap", "wrong rate", "no answer", "command refused"
-Flags      "out of range", "weak signal" (below 800 on channel 0), "layout guessed" (two or more A/D channels of a binary
-           frame, where `analog` is not set: they may be another counter's field)
+Flags      "out of range", "weak signal" (below 800 on channel 0), "layout guessed" (two or more A/D channels of a
+           binary frame, where `analog` is not set: they may be another counter's field)
 Source     Geometrics G-882 manual, pages 37 to 54, 74, 85; G-822A and G-823 manual, pages 20, 24, 27
 """
 
