@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivers.sample import Fault, ScanCapture
-from gateway.evidence.bench_report import Device, Figure
+from gateway.bench_report import Device, Figure
 from hil.conformance.heard import lost_rows, rows_per_s
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drivers.table import DRIVERS
+from gateway.bench_report import BenchReport, Trial, decode
 from gateway.evidence import cose
-from gateway.evidence.bench_report import BenchReport, Trial, decode
 from gateway.evidence.keys import load_public
 from gateway.evidence.verification import Status
 from gateway.evidence.verify import verify_file
