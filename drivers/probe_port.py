@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from drivers.sample import Identity, Nanoseconds
 
 # Every device that speaks says something within this time, down to one line a second.
-LISTEN_S = 1.2
+LISTEN_S = 1.5
 
 # Where nothing answers either, the listeners get longer: there are devices that say something every few seconds.
 LISTEN_PATIENTLY_S = 6.0
@@ -41,7 +41,7 @@ LISTEN_SPEAKING_S = 9.0
 
 # A driver's question is answered within this time (57600 baud and an oven-controlled clock that waits for its second);
 # once anything comes back, it gets longer.
-ASK_S = 1.3
+ASK_S = 2.0
 ASK_ANSWERED_S = 4.0
 
 SENT_BYTES_SHOWN = 32
@@ -125,7 +125,7 @@ class PortProbe:
             self._stepped(f"asking as {candidate.row.name}")
             try:
                 identity = await self._asked(await self._line.opened(candidate.row.line), candidate)
-            except HungUp:
+            except (HungUp, ConnectionError):
                 if not self._line.packets:
                     raise
                 identity = None     # a device that does not like what it reads may well hang up
@@ -155,9 +155,8 @@ class PortProbe:
                 self.report.sent.append(f"{candidate.row.line}: {words} (as {candidate.row.name})")
         return None
 
+
 def shown(data: bytes) -> str:
     """Return bytes as text where they are text, else in hexadecimal."""
     text = data.decode("ascii", "replace")
     return repr(text) if all(letter.isprintable() or letter in "\r\n\t" for letter in text) else data.hex(" ")
-
-

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivers.sample import Fault, ScanCapture
-from gateway.evidence.bench_report import Device, Figure
+from gateway.bench_report import Device, Figure
 from hil.conformance.heard import lost_rows, rows_per_s
 
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 # A device's crystal is far better than this, and so is ours; above it lies a wrong rate.
 RATE_PART_MAX = 0.02
-# A packet is seen up to a turn of the port late (25 ms), and a busy machine is late itself; an emulator's line holds up
-# to 0.7 s of what nobody read, and gives it all at once.
-ARRIVAL_S, ARRIVAL_EMULATED_S = 0.05, 0.35
+# A packet is seen up to a turn of the port late (25 ms), and a busy machine is late itself, more so where it plays the
+# device as well.
+ARRIVAL_S, ARRIVAL_EMULATED_S = 0.05, 0.1
+# A line may hold what nobody read and give it all at once when the port is opened; it is not counted.
+SETTLE_NS = 250_000_000
 ROWS_MIN = 20  # fewer rows say nothing of a rate
 
 # What the port tells on its own account and what a device may say at the beginning of a conversation.
@@ -122,7 +124,7 @@ def keeps_rate(heard: Heard, arrival_s: float = ARRIVAL_S) -> list[Figure]:
     figures = []
     for name, timed in heard.streams().items():
         stated = timed[-1][1].rate_hz
-        same = [one for one in timed if one[1].rate_hz == stated]
+        same = [one for one in timed if one[1].rate_hz == stated and one[0] - timed[0][0] >= SETTLE_NS]
         measured = rows_per_s(same)
         if stated is None or measured is None or sum(len(sample.values) for _, sample in same) < ROWS_MIN:
             continue

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from gateway import __version__, clock
+from gateway.bench_report import FORMAT, BenchReport, ReportRefused, Software, encode
 from gateway.evidence import cose, keys
-from gateway.evidence.bench_report import FORMAT, BenchReport, ReportRefused, Software, encode
 from gateway.software import software_sha256
 
 if TYPE_CHECKING:
-    from gateway.evidence.bench_report import Check, Trial
+    from gateway.bench_report import Check, Trial
 
 BENCH_KEY = "bench.key"  # of the bench where none is named: it shows that nobody changed the report, not who made it
 STANDS_ON = ("numpy", "pymodbus", "pyserial", "pytest")

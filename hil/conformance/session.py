@@ -13,7 +13,7 @@ import pytest
 
 from drivers.driver import SettingRefused
 from gateway.acquisition import check_drivers
-from gateway.evidence.bench_report import Check, Device, Figure, Outcome, Trial, clipped
+from gateway.bench_report import Check, Device, Figure, Outcome, Trial, clipped
 from gateway.maps import read_maps
 from hil.conformance import report
 from hil.conformance.checks import NotKept, NotTried

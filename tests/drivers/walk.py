@@ -192,8 +192,8 @@ class Conversing(Listening):
         """Let time go on until the driver asks; return nothing where it does not."""
         end = self.now + PATIENCE_NS
         while not (asked := well_asked(self.driver.ask(self.now))) and self.now < end:
-            self.events += checked(self.driver.feed(b"", self.now))
             self.now += TURN_NS
+            self.events += checked(self.driver.feed(b"", self.now))     # as a port does where nothing came
         return asked
 
     def answer(self, exchange: Exchange) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.evidence import cose, keys
-from gateway.evidence.bench_report import (
+from gateway.bench_report import (
     FORMAT,
     BenchReport,
     Check,
@@ -20,6 +19,7 @@ from gateway.evidence.bench_report import (
     decode,
     encode,
 )
+from gateway.evidence import cose, keys
 from gateway.evidence.verification import Status
 from gateway.evidence.verify import verify_file
 

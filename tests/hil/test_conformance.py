@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drivers.table import DRIVERS
+from gateway.bench_report import BenchReport, Trial, decode
 from gateway.evidence import cose
-from gateway.evidence.bench_report import BenchReport, decode
 from gateway.evidence.keys import load_public
 from gateway.evidence.verification import Status
 from gateway.evidence.verify import verify_file
@@ -110,7 +110,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def runs(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Run]]]:
     """Start every run that the tests look at, all at once: each is a minute of waiting and two seconds of work."""
     link = tmp_path_factory.mktemp("line") / "line"
-    command = [sys.executable, "-m", "gateway.cli.main", "hil", "twinleaf", "--link", str(link)]
+    command = [sys.executable, "-m", "gateway.cli.main", "hil", "csac", "--link", str(link)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as device:
         assert device.stdout is not None
         device.stdout.readline()
@@ -119,7 +119,7 @@ def runs(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
             names = list(DRIVERS)[part::PARTS]
             words = [word for name in names for word in ("--instrument", name)]
             started |= dict.fromkeys(names, lab.start(f"part-{part}", *words, "--seconds", "1"))
-        started["port"] = lab.start("port", "--instrument", "twinleaf", "--port", str(link), "--seconds", "8")
+        started["port"] = lab.start("port", "--instrument", "csac", "--port", str(link), "--seconds", "2")
         words = ["--instrument", "csac", "--port", "/dev/serial/by-id/none", "--seconds", "1"]
         started["nobody"] = lab.start("nobody", *words)
         started["mistake"] = lab.start("mistake", "--instrument", "eurotherm-3200", "--setting", "nosuch=1")
@@ -128,17 +128,30 @@ def runs(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
 
 
 @pytest.mark.parametrize("name", DRIVERS)
-def test_every_emulated_instrument_passes_as_an_engineer_runs_it(runs: dict[str, Future[Run]], name: str) -> None:
-    """`pytest --pyargs hil --instrument NAME` from an installed wheel: nothing fails, and the signed report says so."""
+def test_every_emulated_instrument_passes_as_an_engineer_runs_it(
+    lab: Lab, runs: dict[str, Future[Run]], name: str,
+) -> None:
+    """`pytest --pyargs hil --instrument NAME` from an installed wheel: nothing fails, and the signed report says so.
+
+    A machine that is busy with other tests may starve device and port together for longer than a line holds its bytes:
+    then rows are lost, rightly. What fails among others is tried once more by itself, and has to pass.
+    """
     run = runs[name].result()
     trials = [trial for trial in run.report().trials if trial.instrument == name]
+    if any(failed(trial) for trial in trials):
+        trials = list(lab.run(f"again-{name}", "--instrument", name, "--seconds", "1").report().trials)
     assert trials, run.said
     for trial in trials:
-        assert [f"{check.name}: {check.detail}" for check in trial.checks if check.outcome == "failed"] == []
+        assert failed(trial) == []
         assert len(trial.checks) == CHECKS
         assert trial.emulated
         assert trial.device
         assert {check.name for check in trial.checks if check.outcome == "not tried"} <= MAY_BE_LEFT
+
+
+def failed(trial: Trial) -> list[str]:
+    """Return what failed, in words."""
+    return [f"{check.name}: {check.detail}" for check in trial.checks if check.outcome == "failed"]
 
 
 def test_a_device_on_a_port_is_tested_as_a_real_one(runs: dict[str, Future[Run]]) -> None:
