@@ -11,7 +11,7 @@ import numpy as np
 
 from gateway.cli.scan_verdict import line_tree, score_tree
 from gateway.monitor.canvas import curve
-from gateway.picture.explained import NOISE_SHOWN, curves_of, seconds, span_of, strongest
+from gateway.picture.explained import NOISE_SHOWN, curves_of, highest, seconds, span_of, strongest
 
 if TYPE_CHECKING:
     from gateway.detection.account import Account
@@ -92,7 +92,7 @@ def plots(account: Account, columns: int) -> list[str]:
         curves = curves_of(sight, story.decay.expected_s)
         low_khz, high_khz = span_of(curves, story.line.found_khz)
         khz = np.linspace(low_khz, high_khz, columns * STEPS)
-        high = max(NOISE_SHOWN, float(np.nanmax(curves.seen)))
+        high = max(NOISE_SHOWN, highest(curves.seen))
         lines.append("")
         span = f"{low_khz:.1f} to {high_khz:.1f} kHz"
         lines.append(f"{story.line.transition}: {span}, amplitude over noise 0 to {high:.1f}")

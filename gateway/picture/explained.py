@@ -93,7 +93,7 @@ def line_row(raster: Raster, top: float, story: LineStory, sight: Sight) -> None
     curves, line = curves_of(sight, story.decay.expected_s), story.line
     across = span_of(curves, line.found_khz)
     shown = (curves.khz >= across[0]) & (curves.khz <= across[1])
-    high = max(NOISE_SHOWN, 1.12 * float(np.nanmax(np.concatenate([curves.seen[shown], curves.template[shown]]))))
+    high = max(NOISE_SHOWN, 1.12 * highest(curves.seen[shown]), 1.12 * highest(curves.template[shown]))
     spectrum = Axes(raster, 60, top + 34, 760, top + 204, across, (0.0, high))
     spectrum.frame(y_label="amplitude / noise", title=f"{line.transition}   {line.found_khz:.2f} kHz   "
                    f"{line.amplitude_ft:.1f} ± {line.u_amplitude_ft:.1f} fT   z {line.z:.1f}")
@@ -101,11 +101,16 @@ def line_row(raster: Raster, top: float, story: LineStory, sight: Sight) -> None
     spectrum.curve(curves.khz, curves.seen, SEEN, 1.6)
     spectrum.curve(curves.khz, curves.template, TEMPLATE, 2.2)
     rest = Axes(raster, 60, top + 216, 760, top + 290, across,
-                (0.0, max(NOISE_SHOWN, 1.12 * float(np.nanmax(curves.rest[shown])))))
+                (0.0, max(NOISE_SHOWN, 1.12 * highest(curves.rest[shown]))))
     rest.frame(x_label="kHz", y_label=f"left over: reduced chi2 {story.residual_chi2:.2f} ± {story.u_chi2:.2f}"
                f" (with the line {story.before_chi2:.2f})")
     rest.curve(curves.khz, curves.rest, LEFT_OVER, 1.6)
     decay_diagram(raster, top, story, sight)
+
+
+def highest(values: NDArray[np.float64]) -> float:
+    """Return the greatest value, 0 where a station leaves none."""
+    return float(np.nanmax(values, initial=0.0))
 
 
 def span_of(curves: Curves, middle_khz: float) -> tuple[float, float]:
@@ -133,4 +138,6 @@ def seconds(value: float) -> str:
     """Return a decay time in words."""
     if value == float("inf"):
         return "no end"
-    return f"{value:.2g} s" if value >= 1.0 else f"{value * 1e3:.2g} ms" if value < 0.1 else f"{value * 1e3:.0f} ms"
+    if value >= 1.0:
+        return f"{value:.1f} s"
+    return f"{value * 1e3:.0f} ms" if value >= 0.01 else f"{value * 1e3:.1f} ms"
