@@ -27,6 +27,7 @@ from gateway.lanes import open_lane
 from gateway.maps import read_maps
 from gateway.notify import Ringer
 from gateway.places import Places, places
+from gateway.references import check_references
 from gateway.software import software_sha256
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def assemble(loaded: Loaded) -> Assembly:
     """
     maps = read_maps(loaded.config.instrument, loaded.folder)
     check_drivers(loaded.config.instrument, maps)
+    check_references(loaded.config, maps)
     demands(loaded.config.detection)
     found = places(loaded)
     key = find_key(loaded)

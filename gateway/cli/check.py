@@ -28,9 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     from gateway.checks import examine
     from gateway.config import load
     from gateway.maps import read_maps
+    from gateway.references import check_references
 
     loaded = load(arguments.config)
-    check_drivers(loaded.config.instrument, read_maps(loaded.config.instrument, loaded.folder))
+    maps = read_maps(loaded.config.instrument, loaded.folder)
+    check_drivers(loaded.config.instrument, maps)
+    check_references(loaded.config, maps)
     findings = []
     for finding in examine(loaded):
         findings.append(finding)

@@ -29,7 +29,7 @@ DAY_S = 86_400.0
 @pytest.mark.parametrize(("tables", "key", "value", "rule"), [
     ("[gatewy]\n", "gatewy", "{}", "unknown key"),
     ("[scan]\ndwel_s = 60.0\n", "scan.dwel_s", "60.0", "dwell_s"),
-    ('[scan]\ndwell_s = "long"\n', "scan.dwell_s", "'long'", "float"),
+    ('[scan]\ndwell_s = "long"\n', "scan.dwell_s", "'long'", "number, without quotes"),
     ("[scan]\ndwell_s = 1.0\n", "scan.dwell_s", "1.0", "30"),
     ("[scan]\ndwell_s = \n", "gateway.toml", "line", "TOML"),
     (instrument("lane", "twinlief", NOBODY), "instrument[0].driver", "'twinlief'", "twinleaf"),
