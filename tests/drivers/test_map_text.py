@@ -92,7 +92,8 @@ def test_a_good_map_is_taken() -> None:
     ('unit = "1"', "", "group[0].register[1].unit = '': must be given; a unit of 1 says that there is none"),
     ('unit = "1"', 'unit = "1"\n[[group]]\nname = "all"\n[[group.register]]\nname = "c"\naddress = 1',
      "group[1].name = 'all': must be unique; it is in use above"),
-    ('unit = "1"', 'unit = "1"\n[[group]]\nname = "none"\nregister = []', "group[1].register = []: must be a list in [ ]"),
+    ('unit = "1"', 'unit = "1"\n[[group]]\nname = "none"\nregister = []',
+     "group[1].register = []: must be a list in [ ]"),
     ('unit = "1"', 'unit = "1', "not TOML: "),
     ('unit = "1"', 'unit = "1"' + 2 * ('\n[[group.register]]\nname = "s"\naddress = 1\ntype = "text"\nregisters = 2\n'
                                        'fills = "serial"'),
