@@ -161,13 +161,13 @@ def manner(arguments: argparse.Namespace) -> Manner:
 
 async def stand(arguments: argparse.Namespace, line: AbstractAsyncContextManager[str]) -> None:
     """Run one instrument until SIGINT or SIGTERM."""
+    from hil.bay import instrument_table
+
     async with interruptible() as stop, line as port:
         if arguments.json:
             print_json({"instrument": arguments.instrument, "scene": arguments.scene, "port": port})
         elif arguments.config:
-            read_by = f'\nmap = "{arguments.map}"' if arguments.map else ""
-            print(f'[[instrument]]\nname = "{arguments.instrument}"\ndriver = "{arguments.instrument}"\n'
-                  f'port = "{port}"{read_by}', flush=True)
+            print(instrument_table(arguments.instrument, arguments.instrument, port, arguments.map, None), flush=True)
         else:
             print(f"{arguments.title} on {port}", flush=True)
             read_by = f" --map {arguments.map}" if arguments.map else ""

@@ -26,6 +26,10 @@ NOBODY = "tcp://127.0.0.1:1"
 DAY_S = 86_400.0
 
 
+# Refused by what the drivers' table knows, after the file was read: the message names no file.
+OF_DRIVERS = ("instrument[0].driver", "instrument[0].poll_ms")
+
+
 @pytest.mark.parametrize(("tables", "key", "value", "rule"), [
     ("[gatewy]\n", "gatewy", "{}", "unknown key"),
     ("[scan]\ndwel_s = 60.0\n", "scan.dwel_s", "60.0", "dwell_s"),
@@ -43,7 +47,7 @@ def test_a_bad_configuration_is_refused_with_key_value_and_rule(
     site.configure(tables)
     code, said = site.refused("run")
     assert code == 2
-    assert all(part in said for part in (str(site.config) if "driver" not in key else "", key, value, rule)), said
+    assert all(part in said for part in (str(site.config) if key not in OF_DRIVERS else "", key, value, rule)), said
     assert len(said.splitlines()) == 1
     assert not site.journal.parent.exists()
 
