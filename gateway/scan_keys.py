@@ -125,6 +125,8 @@ def scan_of(parts: Parts, file_sha256: bytes) -> CalibratedScan:
 
 def keys_of(tree: object) -> ScanKeys:
     """Return the keys of a file. NaN, which JSON has no word for and Python writes all the same, is unknown."""
+    if not isinstance(tree, dict):
+        raise ScanFileRefused(f"sidecar = {tree!r:.80}: must be a JSON object with the keys of docs/scan-format.md")
     tree = without_nan(tree)
     try:
         keys = msgspec.convert(tree, ScanKeys)
