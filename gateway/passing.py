@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from calibration.reading import Reading
     from gateway.detection.verdict import Anomaly
 
-TELL_S_MAX = 3.0   # nobody waits longer for an alert, however long the object takes to pass
+TELL_S_MAX = 3.0    # nobody waits longer after the strongest moment for an alert,
+PASS_S_MAX = 30.0   # nor longer than this from the first: at a slow walk an object is felt for about as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +32,28 @@ class Passing:
 
     def __init__(self, reading_s: float) -> None:
         """Take how long one reading is."""
-        self._readings_max = max(1, round(TELL_S_MAX / reading_s))
+        self._tell_max, self._pass_max = (max(1, round(seconds / reading_s)) for seconds in (TELL_S_MAX, PASS_S_MAX))
         self._strongest: Moment | None = None
-        self._readings = 0
+        self._readings = self._since = 0
         self._told = False
 
     def take(self, moment: Moment | None) -> Moment | None:
         """Take what the detector said of one reading (None: quiet); return what is to be told now.
 
         That is the strongest moment, once for each passage: when the energy has halved, the field is quiet
-        again, or nobody should wait any longer.
+        again, or nobody should wait any longer. Before the strongest moment nobody knows how large the object is.
         """
         if moment is None:
             untold = None if self._told else self._strongest
             self._strongest, self._readings, self._told = None, 0, False
             return untold
         self._readings += 1
+        self._since += 1
         if self._strongest is None or moment.anomaly.energy > self._strongest.anomaly.energy:
-            self._strongest = moment
+            self._strongest, self._since = moment, 1
         fading = moment.anomaly.energy < self._strongest.anomaly.energy / 2
-        if self._told or not (fading or self._readings >= self._readings_max):
+        late = self._since >= self._tell_max or self._readings >= self._pass_max
+        if self._told or not (fading or late):
             return None
         self._told = True
         return self._strongest
