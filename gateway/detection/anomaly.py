@@ -31,6 +31,8 @@ BACKGROUND_S_MIN = 12.0
 BACKGROUNDS_PER_TAU = 20.0
 # Time learnt between two fits of the background: a thirtieth of it.
 REFIT_S = 10.0
+# A passage is over when nothing stronger came for so long, or for this share of its window.
+OVER_S, OVER_SHARE = 3.0, 0.25
 # A step towards what was before is measured against this much of the background.
 BEFORE_S = 8.0
 
@@ -71,6 +73,8 @@ class PassDetector:
         self._bank: Bank | None = None
         self._learnt_s = 0.0
         self._strongest: Sighting | None = None
+        self._strongest_end = 0             # number of its last step
+        self._shut = 0                      # what ended with this step was told, and takes part no more
 
     def feed(self, reading: Reading) -> Anomaly | None:
         """Return the anomaly found with the end of this reading, or None."""
@@ -133,7 +137,8 @@ class PassDetector:
             return None
         field = np.stack(self._recent)
         white = background.whiten(field)
-        find = bank.strongest(white, fresh, self._number)
+        self._end_passage()
+        find = bank.strongest(white, fresh, self._number, self._shut)
         if find is None or find.energy <= bank.threshold:
             self._alarm_s = 0.0
             return None
@@ -143,11 +148,22 @@ class PassDetector:
         if self._alarm_s <= self.settings.alarm_s_max:
             self._disturbed.update(range(first + find.first, first + find.end))
         anomaly = self._anomaly(find, field[background.order:][find.first:find.end], bank, background)
+        begins = begins or self._strongest_end <= self._shut
         if begins or self._strongest is None or find.energy > self._strongest.anomaly.energy:
-            after_s = self._steps.held_s + (len(white) - (find.first + find.end) / 2.0) * self._steps.step_s
+            self._strongest_end = first + find.end - 1
+            after_s = (self._steps.held_s - self._steps.row_s / 2.0
+                       + (len(white) - (find.first + find.end) / 2.0) * self._steps.step_s)
             self._strongest = Sighting(anomaly, find.scale.tau_s, white[find.first:find.end], background,
                                        self._steps.step_s, seen_at - round(after_s * 1e9))
         return anomaly
+
+    def _end_passage(self) -> None:
+        """Shut out a passage that is over, so that the next object is judged without it."""
+        if self._strongest is None:
+            return
+        wait_s = max(OVER_S, OVER_SHARE * self._strongest.anomaly.window_s)
+        if (self._number - self._strongest_end) * self._steps.step_s > wait_s:
+            self._shut = max(self._shut, self._strongest_end)
 
     def _anomaly(self, find: Find, field: NDArray[np.float64], bank: Bank, background: Background) -> Anomaly:
         before = [step for _, step in self._quiet][-round(BEFORE_S / self._steps.step_s):]

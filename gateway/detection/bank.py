@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
 SECONDS_PER_HOUR = 3600.0
 THEORY_WINDOWS = 30
+# From this scale on a change of the level within the window is no evidence: drift makes such too. In white noise that
+# costs a slow pass at most 1.8 dB (a third of the energy of the first function), in 1/f noise next to nothing.
+LEVEL_TAU_S = 2.5
 BISECTIONS = 60
 # A filter learnt from a finite background is least sure of the slowest noise. Measured: the energy of a scale in new
 # 1/f noise (40 times the white floor's power at 1 Hz / 5) is larger by this times tau / background, in the mean.
 UNSURE = 15.0
-# Summed over the scales the crossings are an upper bound, because neighbours cross together. Measured: 0.33 to 0.36
-# of them are alarms of their own, in white noise and in 1/f, with one channel and with three.
-TOGETHER = 0.4
+# Summed over the scales the crossings are an upper bound, because neighbours cross together. Measured: a
+# third to a half are alarms of their own, in white noise and in 1/f, with one channel and with three.
+TOGETHER = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +107,14 @@ class Bank:
         """How many white steps the longest scale looks at."""
         return max(scale.rows for scale in self.scales)
 
-    def strongest(self, white: NDArray[np.float64], fresh: int, number: int) -> Find | None:
+    def strongest(self, white: NDArray[np.float64], fresh: int, number: int, since: int = 0) -> Find | None:
         """Return the strongest of the windows that end within the last `fresh` steps; None where none is tried.
 
-        `white` [rows, channels] ends with the step of running number `number`.
+        `white` [rows, channels] ends with the step of running number `number`; windows begin after step `since`.
         """
         best: Find | None = None
         for scale, basis, spread in zip(self.scales, self.bases, self.spreads, strict=True):
-            for back in range(min(fresh, len(white) - scale.rows + 1)):
+            for back in range(min(fresh, min(len(white), number - since) - scale.rows + 1)):
                 if (number - back) % scale.hop:
                     continue
                 end = len(white) - back
@@ -126,16 +129,22 @@ def bank_of(background: Background, taus_s: Sequence[float], step_s: float, per_
     """Return the bank for this background, with the threshold for so many false alarms an hour."""
     scales = tuple(scale_of(tau_s, step_s) for tau_s in taus_s)
     shapes = [background.shapes(lagged(scale.tau_s, step_s, background.order)) for scale in scales]
-    bases = [np.linalg.qr(shape.reshape(shape.shape[0] * shape.shape[1], -1))[0] for shape in shapes]
+    level = [centred(shape) if scale.tau_s > LEVEL_TAU_S else shape for shape, scale in zip(shapes, scales, strict=True)]
+    bases = [np.linalg.qr(shape.reshape(shape.shape[0] * shape.shape[1], -1))[0] for shape in level]
     dof = FUNCTIONS * background.channels
     speed = sum(change_per_s(basis, scale, step_s, background.channels)
                 for basis, scale in zip(bases, scales, strict=True))
-    pfa = math.exp(log_sf(level(TOGETHER * speed * SECONDS_PER_HOUR, dof, per_hour), dof))
+    pfa = math.exp(log_sf(crossed(TOGETHER * speed * SECONDS_PER_HOUR, dof, per_hour), dof))
     learnt_s = background.dof * step_s
     sure = tuple(basis / math.sqrt(1.0 + UNSURE * scale.tau_s / learnt_s)
                  for basis, scale in zip(bases, scales, strict=True))
     spreads = tuple(spread_of(background.white, basis, scale) for basis, scale in zip(sure, scales, strict=True))
     return Bank(scales, sure, spreads, isf_estimated(pfa, dof, background.dof * background.channels), pfa)
+
+
+def centred(white: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return white steps or shapes [rows, ...] without their level over the rows."""
+    return np.asarray(white - white.mean(axis=0))
 
 
 def change_per_s(basis: NDArray[np.float64], scale: Scale, step_s: float, channels: int) -> float:
@@ -149,7 +158,7 @@ def change_per_s(basis: NDArray[np.float64], scale: Scale, step_s: float, channe
     return math.sqrt(max(0.0, left)) / (scale.hop * step_s)
 
 
-def level(speed_per_hour: float, dof: int, per_hour: float) -> float:
+def crossed(speed_per_hour: float, dof: int, per_hour: float) -> float:
     """Return the chi-square that is crossed upwards so many times an hour.
 
     Rice's formula for chi-square: speed / sqrt(pi) * (x/2)^((dof-1)/2) * exp(-x/2) / gamma(dof/2) (Davies, Biometrika

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gateway.detection.anderson import FUNCTIONS, functions, lags_of
+from gateway.detection.bank import centred
 from gateway.detection.verdict import Anomaly, Passage
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def fit(seen: Sighting) -> Anomaly:
 
 def _search(seen: Sighting) -> _Fit | None:
     """Return the best of the fits from the likeliest places of a coarse grid: one channel has several local ones."""
-    y = seen.white.ravel()
+    y = _flat(seen.white)
     places = [(late * scale * seen.tau_s, scale * seen.tau_s) for scale in START_SCALES for late in START_LATES]
     left = []
     for late_s, tau_s in places:
@@ -98,7 +99,7 @@ def _search(seen: Sighting) -> _Fit | None:
 
 def _refined(seen: Sighting, late_s: float, tau_s: float) -> _Fit | None:
     """Gauss and Newton on time and scale; the coefficients are linear and solved for on the way."""
-    y = seen.white.ravel()
+    y = _flat(seen.white)
     for _ in range(STEPS_MAX):
         shapes = _white(seen, late_s, tau_s)
         coefficients = np.linalg.lstsq(shapes, y, rcond=None)[0]
@@ -128,7 +129,12 @@ def _white(seen: Sighting, late_s: float, tau_s: float) -> NDArray[np.float64]:
     half = rows // 2
     shape = functions(tau_s, seen.step_s, -half - order, half, late_s)
     white = seen.background.shapes(lags_of(shape, order))
-    return white.reshape(rows * seen.background.channels, -1)
+    return _flat(white)
+
+
+def _flat(white: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return white steps or shapes [rows, channels, ...] row by row, without their level: drift has one too."""
+    return centred(white).reshape(white.shape[0] * white.shape[1], *white.shape[2:])
 
 
 def _passage(found: _Fit, middle_at: int) -> Passage | None:
