@@ -93,6 +93,13 @@ class PassDetector:
         self._learn()
         return self._judge(len(steps), reading.seen_at) if len(steps) else None
 
+    @property
+    def learnt(self) -> tuple[Bank, Background]:
+        """What it searches with now. Raises LookupError before there is enough background."""
+        if self._bank is None or self._background is None:
+            raise LookupError("no background is learnt yet")
+        return self._bank, self._background
+
     def measured(self, anomaly: Anomaly) -> Anomaly:
         """Return the anomaly with moment and closest approach where it is the strongest of its passage; else as it is.
 

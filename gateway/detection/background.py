@@ -50,12 +50,12 @@ class Background:
     @property
     def order(self) -> int:
         """How many past steps a step is predicted from."""
-        return self.prediction.shape[1]
+        return int(self.prediction.shape[1])
 
     @property
     def channels(self) -> int:
         """How many channels take part."""
-        return self.prediction.shape[0]
+        return int(self.prediction.shape[0])
 
     def whiten(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the white steps of consecutive steps of field in tesla: [rows - order, live]."""
@@ -65,13 +65,13 @@ class Background:
         return np.asarray((used[self.order:] - predicted) @ self.root)
 
     def shapes(self, lagged: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return white signal shapes [rows, live, live * functions] from those at each lag [rows, order + 1, functions].
+        """Return white shapes [rows, live, live * functions] from those at each lag [rows, order + 1, functions].
 
         The third index runs over the channel that sees the signal, then over the functions.
         """
         weights = np.concatenate([np.ones((self.channels, 1)), -self.prediction], axis=1)
         seen = np.einsum("tkn,ck->tcn", lagged, weights)
-        return np.einsum("tcn,cd->tdcn", seen, self.root).reshape(len(lagged), self.channels, -1)
+        return np.asarray(np.einsum("tcn,cd->tdcn", seen, self.root).reshape(len(lagged), self.channels, -1))
 
 
 def learn(field: NDArray[np.float64], numbers: NDArray[np.int64]) -> Background | None:

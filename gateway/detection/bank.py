@@ -129,8 +129,8 @@ def bank_of(background: Background, taus_s: Sequence[float], step_s: float, per_
     """Return the bank for this background, with the threshold for so many false alarms an hour."""
     scales = tuple(scale_of(tau_s, step_s) for tau_s in taus_s)
     shapes = [background.shapes(lagged(scale.tau_s, step_s, background.order)) for scale in scales]
-    level = [centred(shape) if scale.tau_s > LEVEL_TAU_S else shape for shape, scale in zip(shapes, scales, strict=True)]
-    bases = [np.linalg.qr(shape.reshape(shape.shape[0] * shape.shape[1], -1))[0] for shape in level]
+    shapes = [centred(one) if scale.tau_s > LEVEL_TAU_S else one for one, scale in zip(shapes, scales, strict=True)]
+    bases = [np.linalg.qr(shape.reshape(shape.shape[0] * shape.shape[1], -1))[0] for shape in shapes]
     dof = FUNCTIONS * background.channels
     speed = sum(change_per_s(basis, scale, step_s, background.channels)
                 for basis, scale in zip(bases, scales, strict=True))

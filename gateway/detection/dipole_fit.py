@@ -38,7 +38,7 @@ START_LATES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 STARTS = 3
 STEP_SHARE = 0.02                  # of the scale: for derivatives by differences
 # Energy that the fit leaves, over what noise leaves, as a share of the energy found: more is no single straight pass.
-UNLIKE_SHARE = 0.1
+UNLIKE_SHARE = 0.03
 MU0_OVER_4PI = 1e-7
 
 
@@ -115,11 +115,11 @@ def _refined(seen: Sighting, late_s: float, tau_s: float) -> _Fit | None:
         late_s, tau_s = late_s + move_s, tau_s * math.exp(stretch)
         if not (seen.tau_s / 4 < tau_s < 4 * seen.tau_s and abs(late_s) < 2 * seen.tau_s):
             return None
-    triangle = np.linalg.qr(known, mode="r")
-    if np.abs(triangle.diagonal()).min() <= 0.0:
+    triangle = np.asarray(np.linalg.qr(known)[1])
+    if np.abs(np.diag(triangle)).min() <= 0.0:
         return None
     left = y - shapes @ coefficients
-    root = np.linalg.inv(triangle)
+    root = np.asarray(np.linalg.inv(triangle), np.float64)
     return _Fit(late_s, tau_s, coefficients.reshape(-1, FUNCTIONS), root, float(left @ left))
 
 
@@ -177,7 +177,7 @@ def _vector_size(coefficients: NDArray[np.float64], noise: NDArray[np.float64]) 
     share = np.array([0.5, -1.0 / 6.0, 0.5])
     drawn = ((coefficients + noise) ** 2).sum(axis=1) @ share
     added = float((noise**2).sum(axis=1).mean(axis=0) @ share)
-    return np.asarray(np.sqrt(np.maximum(drawn - 2.0 * added, drawn.mean() * 1e-3)))
+    return np.asarray(np.sqrt(np.maximum(drawn - 2.0 * added, 1e-3 * np.abs(drawn).mean())))
 
 
 def _scalar_size(coefficients: NDArray[np.float64], rng: np.random.Generator,

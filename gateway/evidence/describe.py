@@ -109,11 +109,11 @@ def anomaly(body: AnomalyBody) -> tuple[str, ...]:
         return (*lines, "not one dipole on a straight line: no moment or distance is stated")
     return (
         *lines,
-        f"ferrous mass in motion: {(body.seen_at - passed.closest_at) / 1e9:.2f} s before the window's end it was "
-        f"closest (u = {passed.u_closest_at_s:.2g} s)",
+        (f"ferrous mass in motion: {(body.seen_at - passed.closest_at) / 1e9:.2f} s before the window's end it was "
+         f"closest (u = {passed.u_closest_at_s:.2g} s)"),
         f"closest approach over speed {passed.crossing_s:.3g} s, u = {passed.u_crossing_s:.2g} s",
-        f"with the prior on its speed: {passed.closest_m:.2g} m away, u = {passed.u_closest_m:.2g} m; "
-        f"moment {passed.moment_am2:.2g} A m^2, u = {passed.u_moment_am2:.2g} A m^2 (k = 1)",
+        (f"with the prior on its speed: {passed.closest_m:.2g} m away, u = {passed.u_closest_m:.2g} m; "
+         f"moment {passed.moment_am2:.2g} A m^2, u = {passed.u_moment_am2:.2g} A m^2 (k = 1)"),
     )
 
 

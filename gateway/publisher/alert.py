@@ -50,8 +50,9 @@ def told_of(anomaly: Anomaly) -> tuple[str, ...]:
     passed = anomaly.passage
     if passed is None:
         return (reason,)
-    return (reason, f"ferrous mass in motion, moment {passed.moment_am2:.2g} A m^2 (u = {passed.u_moment_am2:.2g}), "
-                    f"closest approach {passed.closest_m:.2g} m (u = {passed.u_closest_m:.2g})")
+    size = (f"ferrous mass in motion, moment {passed.moment_am2:.2g} A m^2 (u = {passed.u_moment_am2:.2g}), "
+            f"closest approach {passed.closest_m:.2g} m (u = {passed.u_closest_m:.2g})")
+    return (reason, size)
 
 
 def clipped(reasons: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Identity
-from gateway.detection.anomaly import PassDetector, LaneSettings
+from gateway.detection.anomaly import LaneSettings, PassDetector
 from gateway.lane_watch import STREAMS_MAX, LaneWatch
 
 QUIET_READINGS = 40
@@ -29,14 +29,14 @@ def told(streams: tuple[str, ...]) -> list[str]:
     chance = np.random.default_rng(5)
     watch = LaneWatch(lambda: PassDetector(SETTINGS), 1.0)
     moments = [watch.take(readings(chance, number, stream), Future())
-               for number in range(QUIET_READINGS + 6) for stream in streams]
+               for number in range(QUIET_READINGS + 45) for stream in streams]
     return [moment.reading.stream for moment in moments if moment is not None]
 
 
 def test_a_second_stream_neither_blinds_the_first_nor_doubles_its_alerts() -> None:
     """Interleaved readings of another stream are no gap in the background and no quiet in the passage."""
     assert told(("vector",)) == ["vector"]
-    assert told(("vector", "gradient")) == ["vector", "gradient"]
+    assert sorted(told(("vector", "gradient"))) == ["gradient", "vector"]
 
 
 def test_a_device_that_goes_on_inventing_streams_fills_no_memory() -> None:
