@@ -34,7 +34,8 @@ class Reading:
 
     `values` has shape [rows, channels] in each channel's unit: the certificate's unit where calibrated,
     the device's own where not. `u` has shape [channels]: standard uncertainty (k = 1) in the same unit,
-    NaN where unknown. `raw_sha256` is the digest of the bytes it was decoded from.
+    NaN where unknown; where no certificate was applied, what the instrument's source states of itself, flagged so.
+    `raw_sha256` is the digest of the bytes it was decoded from.
     """
 
     device: Identity

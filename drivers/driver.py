@@ -24,7 +24,10 @@ class StreamDriver(Protocol):
         ...
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
-        """Take bytes as they came from the line and return what they completed. Never raises."""
+        """Take bytes as they came from the line and return what they completed. Never raises.
+
+        An empty chunk says that nothing came: a driver that waits for an answer may find that it waited too long.
+        """
         ...
 
 

@@ -47,7 +47,7 @@ SETTLED_NS = 100_000_000
 SERIAL_BYTES = 7
 REPLY_BYTES_MAX = 32    # the longest version text known has 15 characters
 
-MODEL = re.compile(rb"(GMC-?[0-9A-Za-z+]{2,10}?) ?(Re ?[0-9]{1,2}\.[0-9]{1,3}[A-Za-z]?)")
+MODEL = re.compile(rb"(GMC-?[0-9A-Za-z+]{2,10}?) {0,3}(Re ?[0-9]{1,2}\.[0-9]{1,3}[A-Za-z]?)")
 SHORT_COUNTS = re.compile(r"GMC-?(280|300|320)")    # the families of RFC1201
 
 CPS_BITS_16 = 0x3FFF    # RFC1201: the two highest bits are not part of the count
@@ -63,7 +63,6 @@ class GmcDriver:
         self._count_bits = Settings(options.settings).word("count_bits", "auto", ("auto", "16", "32"))
         self._inquiry = Inquiry(options.poll_s, QUIET_S)
         self._complaint = Complaint()
-        self._late: list[Event] = []    # what `ask` found; told with the next bytes
         self._polls = 0
         self._forget()
 
@@ -97,7 +96,7 @@ class GmcDriver:
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
         """Return the sample that the version text completed, and faults."""
-        events, self._late = self._late, []
+        events = self._inquiry.told_later()
         if not chunk:
             return events
         asked = self._inquiry.open
@@ -133,7 +132,8 @@ class GmcDriver:
     def _learn(self, now: Nanoseconds) -> None:
         told = MODEL.fullmatch(self._part.rstrip(b"\0\r\n "))
         if told is None:
-            self._late.append(self._out_of_step(f"version {self._part!r}: must be like GMC-500+Re 2.42", now))
+            words = f"version {self._part!r}: must be like GMC-500+Re 2.42"
+            self._inquiry.tell_later([self._out_of_step(words, now)])
             return
         self._version = self._part
         self._identity = Identity(MAKE, told[1].decode("ascii"), "", told[2].decode("ascii"))
@@ -145,7 +145,7 @@ class GmcDriver:
             return
         self._inquiry.give_up(now)
         why = f"counter: {late.about}, {len(self._part)} bytes in {late.answer_s_max:g} s"
-        self._late += self._complaint.failed("no answer", why, now)
+        self._inquiry.tell_later(self._complaint.failed("no answer", why, now))
 
     def _answer(self, asked: Question, now: Nanoseconds) -> list[Event]:
         reply, self._part = self._part, b""

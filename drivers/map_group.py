@@ -41,8 +41,8 @@ STRIKES_MAX = 2
 # A sample's record holds 16 flags; that something is missing is told by every value that is not finite.
 NOTES_MAX = 8
 
-# Integers of 64 bit beyond this lose their last bits as float64; the raw bytes keep them.
-EXACT_MAX = 2.0**53
+# Integers of 64 bit from here on may lose their last bits as float64; the raw bytes keep them.
+ROUNDED_MIN = 2.0**53
 
 
 class Group:
@@ -68,7 +68,7 @@ class Group:
         self._rest: deque[Part] = deque()
         self._row: Floats = np.empty(len(values))
         self._raw: list[bytes] = []
-        self._polls = 0
+        self._samples = 0
 
     def begin(self, now: Nanoseconds) -> None:
         """Begin a poll: everything that is not left out is to be read."""
@@ -136,14 +136,14 @@ class Group:
         if not self._parts:
             self._join()
             self._undivided_until = now + round(RETRY_S * 1e9)
-        self._polls += 1
-        if not self._raw or not self._columns.channels:
+        if not self._raw:
             return None
+        self._samples += 1
         values, u = self._columns.scaled(self._row)
         notes = self.notes[:NOTES_MAX]
-        if self._wide and np.abs(self._row[self._wide]).max() > EXACT_MAX:
-            notes.append("an integer above 2^53 is rounded")
-        return Sample(device, self.name, self._columns.channels, values, None, self._polls - 1, now,
+        if self._wide and (np.abs(self._row[self._wide]) >= ROUNDED_MIN).any():
+            notes.append("an integer of 2^53 or more may be rounded")
+        return Sample(device, self.name, self._columns.channels, values, None, self._samples - 1, now,
                       b"".join(self._raw), tuple(notes), u)
 
     def _join(self) -> None:

@@ -77,6 +77,12 @@ def objections(found: RegisterMap) -> Iterator[str]:
         streams.add(group.name)
         for problem in _of_group(found, group):
             yield f"group[{number}].{problem}"
+    registers = [register for group in found.group for register in group.register]
+    if all(register.type == "text" for register in registers):
+        yield "group: no numbers: a map of texts alone gives no sample"
+    fills = [register.fills for register in registers if register.fills]
+    for part in {part for part in fills if fills.count(part) > 1}:
+        yield f"fills = {part!r}: two texts cannot fill the same part of the identity"
 
 
 def _of_device(device: DeviceTable) -> Iterator[str]:
@@ -95,9 +101,6 @@ def _of_group(found: RegisterMap, group: GroupTable) -> Iterator[str]:
         taken.update(channel_names(register))
     if len(taken) > CHANNELS_MAX:
         yield f"register: {len(taken)} values: one sample holds {CHANNELS_MAX}; make a second group"
-    texts = any(register.type == "text" for register in group.register)
-    if not taken and not texts:
-        yield "register: no values: must be one or more"
 
 
 def _of_register(register: RegisterTable) -> Iterator[str]:

@@ -1,13 +1,15 @@
 """Any Modbus device, by a register map: what to read, how often, and what it means. No I/O and no clock in this file.
 
-Quantity, unit, range and uncertainty: what the map states for each register. Line: Modbus RTU, 9600 8N1 where the
-configuration says nothing else, or Modbus TCP. Source: MODBUS Application Protocol V1.1b3, sections 6.1 to 6.4;
-the map names the device's own document. The format of a map is in docs/register-map.md.
+Rule: it only reads; each group of the map is a stream with its own rhythm, and each poll of it one sample.
 
-It only reads. Each group of the map is one stream with its own rhythm, and each poll of it one sample. Faults:
-"no answer" (silence, or what is no answer), "read refused" (an exception; what else the group holds is read),
-"device changed" (a text that fills the identity is another one). Values that could not be read are NaN, and a
-flag says why.
+Quantity   what the map says of each register, in the unit its map names; docs/register-map.md has the format
+Range      the device's; an integer of 64 bit from 2^53 on may be rounded, which a flag tells
+Line       Modbus RTU 9600 8N1 where the configuration says nothing else, or Modbus TCP
+Source     MODBUS Application Protocol V1.1b3, sections 6.1 to 6.4; the map names the device's own document
+Faults     "no answer" (silence), "read refused" (an exception, or an odd answer; what else the group holds is read),
+           "device changed" (a text that fills the identity is another one)
+
+A value that could not be read is NaN, and a flag of its sample says why.
 """
 
 from __future__ import annotations

@@ -116,8 +116,7 @@ class _Port:
             self._turn()
             line.follow()
             self._send(line, self._driver.ask(self._now()))
-            if await line.readable(TURN_S):
-                self._receive(line.read())
+            self._receive(line.read() if await line.readable(TURN_S) else b"")
             self._listen()
 
     def lose(self, wrong: Exception) -> None:
@@ -162,10 +161,9 @@ class _Port:
             self._dropping = self._dropping and bool(self._unsent)
 
     def _receive(self, chunk: bytes) -> None:
-        if not chunk:
-            return
         at = self._now()
-        self._failures = 0
+        if chunk:
+            self._failures = 0
         self._heard_bytes += len(chunk)
         events = self._driver.feed(chunk, at)
         if any(not isinstance(event, Fault) for event in events):

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from drivers.sample import Nanoseconds
+    from drivers.sample import Event, Nanoseconds
+
+# A device may be away for a night; what is told when it is back are the first and the last complaints of it.
+LATE_EVENTS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Inquiry:
         self._open: Question | None = None
         self._asked_at: Nanoseconds = 0
         self._quiet_until: Nanoseconds | None = None
+        self._late: list[Event] = []
 
     @property
     def open(self) -> Question | None:
@@ -103,3 +107,14 @@ class Inquiry:
         self._open = None
         self._todo.clear()
         self.stray(now)
+
+    def tell_later(self, events: Iterable[Event]) -> None:
+        """Keep what came of an answer that did not come: a driver tells only when it is fed."""
+        self._late = [*self._late, *events]
+        if len(self._late) > LATE_EVENTS_MAX:
+            self._late = [*self._late[:LATE_EVENTS_MAX // 2], *self._late[-LATE_EVENTS_MAX // 2:]]
+
+    def told_later(self) -> list[Event]:
+        """Return what was kept, once."""
+        late, self._late = self._late, []
+        return late

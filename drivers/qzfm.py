@@ -78,7 +78,7 @@ class Qzfm:
         """Return the command that is due."""
         if self._start.step == "stream" and self._every_ns and now - self._looked_at >= self._every_ns:
             self._start.look(self._panel)
-        return self._start.ask(self._panel, self._heard_at, now)
+        return self._start.ask(self._heard_at, now)
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
         """Return a `Sample` for every field value and for a status block a second, and a `Fault` for what is wrong."""
@@ -160,7 +160,7 @@ INSTRUMENT = Instrument(
     kind="stream",
     uncertainty="counts resolve 0.01 pT; scale by the device's own calibration, its error by certificate",
     settings={
-        "start_on_start": "true: send auto start at each opening and wait for the locks (false)",
+        "start_on_start": "true: where it is not locked at an opening, send auto start and wait for the locks (false)",
         "zero_on_start": "true: zero the field at each opening (false)",
         "calibrate_on_start": "true: calibrate at each opening, after zeroing (false)",
         "zero_axes": "which axes are zeroed: xyz or yz (xyz)",

@@ -72,7 +72,7 @@ class Start:
         """Return the flag of what is being done to the device, none while it streams."""
         return (FLAGS[self.step],) if self.step in FLAGS else ()
 
-    def ask(self, panel: Panel, heard_ns: Nanoseconds, now: Nanoseconds) -> bytes:
+    def ask(self, heard_ns: Nanoseconds, now: Nanoseconds) -> bytes:
         """Return the command that is due. `heard_ns` is when a line of the wanted kind last came."""
         if self._farewell:      # alone, so that the device has a turn of ours to carry it out
             said, self._farewell = self._farewell, b""
@@ -132,6 +132,8 @@ class Start:
 
     def _after_status(self, panel: Panel, now: Nanoseconds) -> list[Fault]:
         self._next(panel)
+        if self.step == "start" and panel.locked():
+            self._next(panel)   # the line was opened anew, not the sensor: a start would cost minutes
         if self.step == "calibrate" and not panel.zeroed():
             self._next(panel)
             return [Fault("calibration failed", "the field must be zeroed first, and lamp 4 is off", now)]

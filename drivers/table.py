@@ -5,7 +5,20 @@ A driver that stands here is walked by the conformance tests, shown by `spingate
 
 from __future__ import annotations
 
-from drivers import bdbg, csac, eurotherm, geometrics, gmc, mecom, modbus_map, nqr_head, nqrduck, qzfm, twinleaf
+from drivers import (
+    bdbg,
+    csac,
+    eurotherm,
+    geometrics,
+    gmc,
+    mecom,
+    modbus_map,
+    nqr_head,
+    nqrduck,
+    qzfm,
+    twinleaf,
+    uncut_gem,
+)
 
 DRIVERS = {
     row.name: row
@@ -19,6 +32,7 @@ DRIVERS = {
         bdbg.INSTRUMENT,
         geometrics.INSTRUMENT,
         qzfm.INSTRUMENT,
+        uncut_gem.INSTRUMENT,
         modbus_map.INSTRUMENT,
         nqrduck.INSTRUMENT,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,7 @@ from drivers.recording import FileAddress, parse_source
 from drivers.replay_port import recorded_header, run_replay
 from drivers.table import DRIVERS
 from gateway import clock
+from gateway.backlog import HeldBack
 from gateway.serial_line import LineSettingRefused, line_of
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.progress import Progress
 
 NO_MAPS: Mapping[str, str] = MappingProxyType({})
+STREAM_POLL_MS_MIN = 5    # a driver that speaks bytes is not told that the disk is behind
 PORT_SILENT_S_MAX = 10.0  # a port task turns at least twice a second, whatever its device does
 
 
@@ -54,6 +57,9 @@ def check_drivers(instruments: Sequence[InstrumentTable], maps: Mapping[str, str
             known = ", ".join(sorted(DRIVERS))
             raise NoSuchDriver(f"{key}.driver = {instrument.driver!r}: must be one of: {known}")
         row = DRIVERS[instrument.driver]
+        if row.kind == "stream" and instrument.poll_ms < STREAM_POLL_MS_MIN:
+            rule = f"must be {STREAM_POLL_MS_MIN} or more: only a Modbus device is asked as fast as it answers"
+            raise SettingRefused(f"{key}.poll_ms = {instrument.poll_ms}: {rule}")
         unknown = sorted(instrument.settings.keys() - row.settings.keys())
         if unknown:
             rule = f"{row.name} has no such setting; it has: {', '.join(sorted(row.settings)) or 'none'}"
@@ -104,6 +110,11 @@ def share(first: tuple[Instrument, LineSettings], second: tuple[Instrument, Line
     return first[0].kind == second[0].kind == "registers" and first[1] == second[1]
 
 
+def never_behind(_name: str) -> bool:
+    """Tell that nothing waits for a disk, where nothing is journaled."""
+    return False
+
+
 class Acquisition:
     """The drivers of the configured instruments, and the tasks that run them."""
 
@@ -118,16 +129,22 @@ class Acquisition:
             self.drivers[instrument.name] = DRIVERS[instrument.driver].make(options_of(instrument, maps))
             self._ports.setdefault(instrument.port, []).append(instrument)
 
-    async def run(self, deliver: Callable[[str, Event], None]) -> None:
-        """Run all ports until cancelled. A mistake of our own in one of them ends them all."""
+    async def run(
+        self, deliver: Callable[[str, Event], None], behind: Callable[[str], bool] = never_behind
+    ) -> None:
+        """Run all ports until cancelled. A mistake of our own in one of them ends them all.
+
+        `behind` tells of an instrument whether what it said waits for the disk; see `backlog`.
+        """
         if not self._ports:
             await asyncio.Event().wait()  # a gateway without instruments yet: it says so when asked, and stays
         async with asyncio.TaskGroup() as tasks:
             for port, instruments in self._ports.items():
-                tasks.create_task(self._run_port(port, instruments, deliver), name=f"port {port}")
+                tasks.create_task(self._run_port(port, instruments, deliver, behind), name=f"port {port}")
 
     async def _run_port(
-        self, port: str, instruments: list[InstrumentTable], deliver: Callable[[str, Event], None]
+        self, port: str, instruments: list[InstrumentTable], deliver: Callable[[str, Event], None],
+        behind: Callable[[str], bool],
     ) -> None:
         part = f"port {port}"
         self._progress.expect(part, PORT_SILENT_S_MAX, clock.monotonic_ns())
@@ -151,7 +168,8 @@ class Acquisition:
             deliver_one = deliver_as(instruments[0].name)
             await run_stream(address, line, stream, deliver_one, clock.monotonic_ns, beat, silent_s)
             return
-        units = [
-            (one.unit, cast("RegisterDriver", self.drivers[one.name]), deliver_as(one.name)) for one in instruments
-        ]
+        units = [(one.unit, self._held_back(one.name, behind), deliver_as(one.name)) for one in instruments]
         await run_registers(address, line, units, clock.monotonic_ns, beat)
+
+    def _held_back(self, name: str, behind: Callable[[str], bool]) -> HeldBack:
+        return HeldBack(cast("RegisterDriver", self.drivers[name]), partial(behind, name))

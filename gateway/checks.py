@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from calibration.certificate import CertificateRefused, read_certificate
 from calibration.correction import NqrHead, ScaleOffset, VectorMagnetometer
 from drivers.address import SerialAddress
+from drivers.map_text import MapRefused, read_map
 from drivers.recording import FileAddress, parse_source
 from gateway import clock
 from gateway.assembly import find_key
@@ -23,6 +24,7 @@ from gateway.config import PUBLISHER_FILES
 from gateway.detection.policy import PolicyRefused
 from gateway.evidence.keys import KeyUnusable
 from gateway.judgement import take_up_model
+from gateway.maps import MapUnreadable, map_text
 from gateway.places import places
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     yield key(loaded)
     for instrument in loaded.config.instrument:
         yield port(instrument)
+        if instrument.map:
+            yield register_map(loaded, instrument)
         yield certificate(loaded, instrument)
     if not loaded.config.instrument:
         yield Finding("WARN", "instruments", "none configured", "add an [[instrument]] table")
@@ -132,6 +136,17 @@ def port(instrument: InstrumentTable) -> Finding:
         fix = "name it by /dev/serial/by-id/... or by-path/...: the number changes with a replug"
         return Finding("WARN", subject, f"{path}: there, under a name that does not last", fix)
     return Finding("OK", subject, str(path))
+
+
+def register_map(loaded: Loaded, instrument: InstrumentTable) -> Finding:
+    """Check that an instrument's register map can be read and used, and say what it promises."""
+    subject = f"{instrument.name} map"
+    try:
+        found = read_map(map_text(instrument.map, loaded.folder))
+    except (MapUnreadable, MapRefused) as error:
+        return Finding("FAIL", subject, f"{instrument.map}: {error}", "mend the map: docs/register-map.md")
+    values = sum(register.count for group in found.group for register in group.register if register.type != "text")
+    return Finding("OK", subject, f"{found.title}: {values} values in {len(found.group)} groups, after {found.source}")
 
 
 def certificate(loaded: Loaded, instrument: InstrumentTable) -> Finding:

@@ -55,19 +55,12 @@ def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, 
 
 def row(field: msgspec.structs.FieldInfo, hint: object) -> str:
     """Return one line of the table."""
-    hint = given(hint)
     metas = metas_of(hint)
     meaning = next((meta.description for meta in reversed(metas) if meta.description), "")
     kind = kind_of(hint)
     limits = [f"{sign} {value:g}" for meta in metas
               for sign, value in ((">=", meta.ge), (">", meta.gt), ("<=", meta.le)) if value is not None]
     return f"| `{field.encode_name}` | {', '.join([kind, *limits])} | {default_of(field)} | {meaning} |"
-
-
-def given(hint: object) -> object:
-    """Return what a value may be where it is given: what may be left out is a type or None."""
-    choices = get_args(hint)
-    return choices[0] if len(choices) == 2 and choices[1] is type(None) else hint
 
 
 def metas_of(hint: object) -> list[msgspec.Meta]:

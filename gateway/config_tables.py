@@ -137,7 +137,12 @@ class InstrumentTable(Table, frozen=True):
         str, Meta(max_length=64, description="serial number, for a device that cannot tell its own")
     ] = ""
     poll_ms: Annotated[
-        int, Meta(ge=0, le=3_600_000, description="time between two polls of a device that is asked")
+        int,
+        Meta(
+            ge=0, le=3_600_000,
+            description="time between two polls of a device that is asked; 0: a Modbus device as fast as it answers and"
+            " the disk keeps up, others at least 5",
+        ),
     ] = 1000
     block_ms: Annotated[int, Meta(ge=10, le=60_000, description="length of one reading of a stream")] = 1000
     certificate: Annotated[str, Meta(description="calibration certificate; empty: its readings are uncalibrated")] = ""

@@ -106,7 +106,7 @@ class Core:
         """Return the name and the work of everything beside the lanes that must go on for the gateway to be alive."""
         continuous = self.assembly.loaded.config.scan.trigger == "continuous"
         scans = [(f"scans of {name}", self.scans.repeat(name)) for name in self.scans.heads if continuous]
-        return [*scans, ("ports", self.acquisition.run(self.deliver)), ("watch", self.watch())]
+        return [*scans, ("ports", self.acquisition.run(self.deliver, self.behind)), ("watch", self.watch())]
 
     async def drain(self, lanes: Tasks, others: Tasks) -> None:
         """Take in nothing more, journal what was measured and decide what was scanned."""
@@ -132,6 +132,10 @@ class Core:
         if name == self.assembly.loaded.config.clock.reference:
             self.assembly.clock_watch.take(event, clock.now())
         self.scans.look(name, event)
+
+    def behind(self, name: str) -> bool:
+        """Tell whether much of what an instrument said still waits for the disk."""
+        return self.assembly.lanes[name].behind
 
     async def watch(self) -> None:
         """Feed systemd's watchdog as long as every part proves that it moves."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
@@ -40,6 +41,8 @@ Result = TypeVar("Result")
 Receipt: TypeAlias = "Future[int]"  # resolves to a record's sequence number once it is on disk
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
+UNSYNCED_MAX = 16        # readings on their way to the disk from where the next is asked for at once: see backlog
+ORDERS_MAX = 64          # of scans that are not decided yet; one that came to nothing is pushed out by later ones
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
 
 
@@ -64,14 +67,27 @@ class Lane:
     refusal: str = ""  # why the configured certificate could not be taken up
     queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_EVENTS_MAX))
     dropped: int = 0
+    receipts: deque[Receipt] = field(default_factory=lambda: deque(maxlen=UNSYNCED_MAX))  # of its last readings
     deciding_since: Nanoseconds | None = None  # when the scan in work was taken up
     readings: int = 0
     faults: int = 0
     last_reading: Reading | None = None
     trust: Trust | None = None  # of what the certificate is for
-    context: tuple[int, Receipt] | None = None  # the scan that was ordered last, and the record of its order
+    orders: dict[int, Receipt] = field(default_factory=dict)  # by scan: the record of its order
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
+
+    def ordered(self, scan_id: int, receipt: Receipt) -> None:
+        """Remember the order of a scan until the scan is in: the next one is often begun before that."""
+        if len(self.orders) >= ORDERS_MAX:
+            del self.orders[next(iter(self.orders))]
+        self.orders[scan_id] = receipt
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether more of its readings wait for the disk than one that is asked on and on may have there."""
+        oldest = self.receipts[0] if len(self.receipts) == UNSYNCED_MAX else None
+        return (oldest is not None and not oldest.done()) or self.queue.qsize() >= UNSYNCED_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,7 @@ class Pipeline:
         lane.trust = lane.trust if lane.scans else reading.trust
         lane.readings += 1
         receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
+        lane.receipts.append(receipt)
         live = REPLAYED not in reading.flags  # a recording of a trolley is no trolley
         # Milliseconds where the background is fitted again or a passage is measured: the loop is not held.
         told = await self.off_loop(lane.watch.take, reading, receipt) if lane.watch and live else None
@@ -181,9 +198,8 @@ class Pipeline:
 
 async def order_of(lane: Lane, scan_id: int) -> tuple[int, ...]:
     """Return the sequence of the record that ordered a scan; nothing where this run did not order it."""
-    if lane.context is None or lane.context[0] != scan_id:
-        return ()
-    return (await asyncio.wrap_future(lane.context[1]),)
+    receipt = lane.orders.pop(scan_id, None)
+    return () if receipt is None else (await asyncio.wrap_future(receipt),)
 
 
 def explained(trust: Trust, refusal: str) -> Trust:

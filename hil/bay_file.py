@@ -50,7 +50,7 @@ class Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     emulate: str
     scene: str = ""
     seed: int = 1
-    link: str = ""
+    link: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = ""
     tcp: Annotated[int, Meta(ge=0, le=65535)] | None = None
     serial_over_tcp: bool = False
     unit: Annotated[int, Meta(ge=1, le=247)] = 1

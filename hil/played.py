@@ -8,6 +8,7 @@ What it says of itself is what the recorded device said: only whoever runs it kn
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hil.registers import Refusal, refusal_pdu
@@ -22,33 +23,49 @@ if TYPE_CHECKING:
 # A host may send its question in pieces; a device's own patience is about as long.
 HEARD_BYTES_MAX = 4096
 QUESTION_NS = 500_000_000
+NEW_HOST_NS = 2_000_000_000
+AGAIN_NS = 1_000_000_000
 
 
 class Talker:
-    """Says every recorded chunk at its time, once from each opening on."""
+    """Says every recorded chunk at its time, once for each host, or again and again where it was never asked.
+
+    A pty does not tell who opens it. So where the recorded host spoke first, the recording begins with the first word
+    of a host, and begins anew with the first one after a silence that the recorded host never kept.
+    """
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self._said = [chunk for chunk in chunks if chunk.from_device]
+        heard = [chunk.at for chunk in chunks if not chunk.from_device]
+        self._waits = bool(heard and self._said) and heard[0] <= self._said[0].at
+        self._quiet = max((b - a for a, b in pairwise(heard)), default=0) + NEW_HOST_NS
+        self._heard_at: Nanoseconds | None = None
         self._next = 0
         self._begin: Nanoseconds | None = None
 
     def opened(self, now: Nanoseconds) -> bytes:
-        """Begin anew."""
-        self._next, self._begin = 0, now
+        """Begin anew, or wait for a word."""
+        self._next, self._begin, self._heard_at = 0, None if self._waits else now, None
         return self.poll(now)
 
     def feed(self, chunk: bytes, now: Nanoseconds) -> bytes:
-        """Take no notice."""
+        """Notice that a host is there; what it says is not understood."""
         del chunk
+        if self._waits and (self._heard_at is None or now - self._heard_at > self._quiet):
+            self._next, self._begin = 0, now
+        self._heard_at = now
         return self.poll(now)
 
     def poll(self, now: Nanoseconds) -> bytes:
         """Return what is due."""
-        begin = now if self._begin is None else self._begin
+        if self._begin is None:
+            return b""
         out = b""
-        while self._next < len(self._said) and self._said[self._next].at <= now - begin:
+        while self._next < len(self._said) and self._said[self._next].at <= now - self._begin:
             out += self._said[self._next].data
             self._next += 1
+        if self._next == len(self._said) and not self._waits:
+            self._next, self._begin = 0, now + AGAIN_NS
         return out
 
 

@@ -69,7 +69,7 @@ def answer_pdu(device: RegisterDevice, pdu: bytes, now: Nanoseconds) -> bytes:
     return refusal_pdu(function, answer) if isinstance(answer, Refusal) else answer
 
 
-def refusal_pdu(function: int, why: Refusal) -> bytes:
+def refusal_pdu(function: int, why: int) -> bytes:
     """Return an exception answer."""
     return bytes((function & 0x7F | EXCEPTION_BIT, why))
 

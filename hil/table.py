@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hil.emulated import Emulated
-from hil.instruments import bdbg, csac, geometrics, gmc, lane_plc, mecom, nqrduck, qzfm, twinleaf_scenes
+from hil.instruments import (
+    bdbg,
+    csac,
+    geometrics,
+    gmc,
+    lane_plc,
+    mecom,
+    nqrduck,
+    qzfm,
+    twinleaf_scenes,
+    uncut_gem,
+)
 from hil.instruments.eurotherm import Eurotherm
 from hil.instruments.nqr_head import NqrHead
 from hil.scene.head import Belt
@@ -42,6 +53,7 @@ EMULATED = {
         bdbg.ROW,
         geometrics.ROW,
         qzfm.ROW,
+        uncut_gem.ROW,
         lane_plc.ROW,
         nqrduck.ROW,
     )

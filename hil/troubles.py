@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # What a stalled line may hold back: 5 s at 115200 baud. What comes then is lost.
 HELD_BYTES_MAX = 65_536
 
+# Below this a byte is struck in no run that anybody lives to see, and the arithmetic of gaps runs over.
+CHANCE_MIN = 1e-18
+
 
 class Stage(Protocol):
     """One fault on the way of the bytes."""
@@ -61,14 +64,6 @@ class Strikes:
         self._rng = rng
         self._left = self._gap()
 
-    def before(self, size: int) -> int | None:
-        """Return how many of the next `size` bytes pass before the next strike, None if all do; counts them."""
-        if self._left >= size:
-            self._left -= size
-            return None
-        passed, self._left = self._left, 1 + self._gap()
-        return passed
-
     def within(self, size: int) -> list[int]:
         """Return the places of all strikes among the next `size` bytes."""
         places = []
@@ -80,7 +75,7 @@ class Strikes:
 
     def _gap(self) -> int:
         """Return how many bytes are spared: geometric, as of one throw for each byte."""
-        if self._chance <= 0.0:
+        if self._chance <= CHANCE_MIN:
             return 1 << 62
         if self._chance >= 1.0:
             return 0
@@ -94,7 +89,7 @@ class Spoil:
         self._fault = fault
         self._rng = rng
         self._schedule = schedule
-        self._strikes = Strikes(fault.chance, rng)
+        self._strikes = Strikes(fault.chance, random.Random(rng.random()))     # its own: see the rule above
         self._dropping = 0
 
     def take(self, data: bytes, now: int) -> bytes:
@@ -127,7 +122,10 @@ class Spoil:
 
 
 class Hold:
-    """Cuts, merges, delays: the line stops for a while, and everything behind waits."""
+    """Cuts, merges, delays: the line stops for a while, and everything behind waits.
+
+    What has waited goes on in one piece, whatever else would have struck it: a line never falls behind for good.
+    """
 
     def __init__(self, fault: LineFault, rng: random.Random, schedule: Schedule) -> None:
         self._fault = fault
@@ -138,22 +136,20 @@ class Hold:
 
     def take(self, data: bytes, now: int) -> bytes:
         """Return what may go on; bytes that the line has no room for are lost."""
-        self._held += data[:HELD_BYTES_MAX - len(self._held)]
-        out = b""
-        while self._held and self._released(now):
-            passed = self._strikes.before(len(self._held))
-            place = len(self._held) if passed is None else passed
-            if passed is not None and self._schedule.open(now):
-                self._until = now + round(self._fault.pause_s * 1e9)
-            out, self._held = out + self._held[:place], self._held[place:]
-        return out
-
-    def _released(self, now: int) -> bool:
-        full = self._fault.kind == "merge" and len(self._held) >= self._fault.length
-        if self._until is not None and now < self._until and not full:
-            return False
-        self._until = None
-        return True
+        if self._until is not None:
+            self._held += data[:HELD_BYTES_MAX - len(self._held)]
+            self._strikes.within(len(data))
+            full = self._fault.kind == "merge" and len(self._held) >= self._fault.length
+            if now < self._until and not full:
+                return b""
+            out, self._held, self._until = self._held, b"", None
+            return out
+        places = self._strikes.within(len(data)) if data else []
+        if not places or not self._schedule.open(now):
+            return data
+        self._until = now + round(self._fault.pause_s * 1e9)
+        self._held = data[places[0]:]
+        return data[:places[0]]
 
 
 class Change:

@@ -1,4 +1,4 @@
-"""spingate bench: measure memory, signed records per second, and latency beside a floor. It asserts nothing.
+"""spingate bench: measure memory, records per second, latency beside a floor, and a long run. It asserts nothing.
 
 Real processes and a real broker on loopback, emulated instruments in a process of their own.
 """
@@ -13,17 +13,20 @@ from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
+    from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine",)
+TOPICS = ("spine", "load")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate bench`."""
     parser = subparsers.add_parser("bench", help="measure memory, records per second and latency")
-    parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0], help="what to measure (spine)")
+    parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
+                        help="the spine, or a whole bay under load (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
+    parser.add_argument("--minutes", type=minutes, default=10.0, metavar="N", help="load: length of the run (10)")
     parser.add_argument("--broker", default="auto", choices=("auto", "embedded"),
                         help="auto: mosquitto where it is installed, else the embedded one")
     add_json(parser)
@@ -38,8 +41,33 @@ def positive(text: str) -> float:
     return seconds
 
 
+def minutes(text: str) -> float:
+    """Return a length in minutes."""
+    length = float(text)
+    if not 0.1 <= length <= 1440:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 0.1 to 1440")
+    return length
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
+    return run_load(arguments) if arguments.what == "load" else run_spine(arguments)
+
+
+def run_load(arguments: argparse.Namespace) -> int:
+    """Measure a whole bay under load."""
+    from hil.bench.load import measure_load
+
+    found = measure_load(arguments.broker, arguments.minutes, silent if arguments.json else say)
+    if arguments.json:
+        print_json(load_json(found))
+    else:
+        print("\n".join(load_lines(found)))
+    return 0
+
+
+def run_spine(arguments: argparse.Namespace) -> int:
+    """Measure the spine."""
     from hil.bench.spine import measure_spine
 
     found = measure_spine(arguments.broker, arguments.seconds, arguments.repeats, arguments.scans,
@@ -68,7 +96,7 @@ def lines(found: SpineFigures) -> list[str]:
     ours, least, ratio, stages = late.median("gateway"), late.median("floor"), late.ratio, late.stages
     both = f"both at most {memory.together_peak_mb:.1f} MB"
     alone = f"writer alone {rates.writer_one_at_a_time:.0f}/s one at a time, {rates.writer_flat_out:.0f}/s flat out"
-    one = f"gateway {rates.gateway_one_instrument:.0f}/s from one instrument polled every 5 ms, the least configurable"
+    one = f"gateway {rates.gateway_one_instrument:.0f}/s from one instrument polled every 5 ms"
     p50 = f"device to subscriber p50 {ours[0]:.2f} ms, p99 {ours[1]:.2f} ms at {late.gateway[0].rate:.0f} readings/s"
     floor = f"p50 {least[0]:.2f} ms, p99 {least[1]:.2f} ms at {late.floor[0].rate:.0f} readings/s"
     parts = f"port {stages.device_to_core_ms:.2f} ms, to the writer {stages.core_to_writer_ms:.2f} ms"
@@ -84,6 +112,28 @@ def lines(found: SpineFigures) -> list[str]:
         f"floor             {floor}; gateway over floor p50 {ratio[0]:.2f}, p99 {ratio[1]:.2f}",
         f"of the p50        {parts}, signed to subscriber {stages.writer_to_subscriber_ms:.2f} ms",
     ]
+
+
+def load_json(found: LoadFigures) -> dict[str, object]:
+    """Return the figures of a long run, with those that are computed from them."""
+    return asdict(found) | {"cpu_percent": found.cpu_percent, "lost": found.lost}
+
+
+def load_lines(found: LoadFigures) -> list[str]:
+    """Return the figures of a long run for a person."""
+    parts = f"core {found.core_cpu_percent} %, publisher {found.publisher_cpu_percent} %"
+    slopes = f"{found.core_mb_per_hour:+.2f} and {found.publisher_mb_per_hour:+.2f} MB an hour"
+    lines = [
+        f"run               {found.seconds:.0f} s, load {found.load_before:.2f} before, {found.load_after:.2f} after",
+        f"CPU               {found.cpu_percent} % of one core: {parts}",
+        f"memory            core {found.core_mb} MB, publisher {found.publisher_mb} MB; second half: slope {slopes}",
+        f"core, in MB       {', '.join(f'{mb:.1f}' for mb in found.core_mb_each)}",
+        f"samples lost      {found.lost}",
+    ]
+    for name, tally in found.instruments.items():
+        faults = ", ".join(f"{count} x {kind}" for kind, count in tally.faults.items()) or "no fault"
+        lines.append(f"{name:<18}{tally.readings} readings, {tally.rows} rows, {tally.verdicts} verdicts, {faults}")
+    return lines
 
 
 def of(memory: Memory) -> str:

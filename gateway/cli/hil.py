@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_epilog())
     parser.add_argument("instrument", nargs="?", help="which one; --list shows them")
     parser.add_argument("--list", action="store_true", help="list the instruments and their scenes")
-    parser.add_argument("--bay", type=Path, metavar="FILE", help="run every instrument of this bay file")
+    parser.add_argument("--bay", type=Path, metavar="FILE", help="run a whole bay: a file, or a shipped one: screening")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play the device's side of this capture")
     parser.add_argument("--dir", type=Path, default=Path(), help="folder for a bay's links (here)")
     parser.add_argument("--config", action="store_true", help="print tables for gateway.toml")
@@ -101,7 +102,7 @@ def emulated(arguments: argparse.Namespace, worker: ThreadPoolExecutor) -> Abstr
     place, how = where(arguments), manner(arguments)
     packets = isinstance(place, int) and not how.serial_tcp
     wish = Wish(arguments.scene, arguments.seed, clock.monotonic_ns(), worker.submit, packets, arguments.ahead)
-    arguments.title = f"{row.title} (emulated, scene {arguments.scene})"
+    arguments.title, arguments.map = f"{row.title} (emulated, scene {arguments.scene})", row.map
     return standing(row, wish, place, clock.monotonic_ns, how)
 
 
@@ -124,6 +125,7 @@ def replayed(arguments: argparse.Namespace) -> AbstractAsyncContextManager[str]:
         raise CaptureRefused(f"{arguments.replay}: instrument = {header.instrument!r}: there is no such driver")
     row, place, how = DRIVERS[header.instrument], where(arguments), manner(arguments)
     arguments.instrument, arguments.scene, arguments.title = row.name, "replay", f"{row.title} (recorded)"
+    arguments.map = header.map
     if row.kind == "registers":
         how = Manner(how.fast, isinstance(place, int), how.faults, how.fault_seed)
         return standing_bytes(RtuAnswerer(capture.chunks), row.line.baud / 10, place, clock.monotonic_ns, how)
@@ -158,12 +160,13 @@ def manner(arguments: argparse.Namespace) -> Manner:
 
 async def stand(arguments: argparse.Namespace, line: AbstractAsyncContextManager[str]) -> None:
     """Run one instrument until SIGINT or SIGTERM."""
+    from hil.bay import instrument_table
+
     async with interruptible() as stop, line as port:
         if arguments.json:
             print_json({"instrument": arguments.instrument, "scene": arguments.scene, "port": port})
         elif arguments.config:
-            print(f'[[instrument]]\nname = "{arguments.instrument}"\ndriver = "{arguments.instrument}"\n'
-                  f'port = "{port}"', flush=True)
+            print(instrument_table(arguments.instrument, arguments.instrument, port, arguments.map, None), flush=True)
         else:
             print(f"{arguments.title} on {port}", flush=True)
             print(f"read it with: spingate read {arguments.instrument} --port {port}", flush=True)
@@ -175,8 +178,10 @@ async def stand_bay(arguments: argparse.Namespace, worker: ThreadPoolExecutor) -
     from hil.bay import configuration, standing_bay
     from hil.bay_file import BAY_BYTES_MAX, BayRefused, parse_bay
 
+    shipped = files("hil") / "bays" / f"{arguments.bay}.toml"
+    file = shipped if shipped.is_file() and not arguments.bay.exists() else arguments.bay
     try:
-        bay = parse_bay(arguments.bay.read_bytes()[:BAY_BYTES_MAX + 1].decode())
+        bay = parse_bay(file.read_bytes()[:BAY_BYTES_MAX + 1].decode())
     except (BayRefused, UnicodeDecodeError) as refused:
         raise BayRefused(f"{arguments.bay}: {refused}") from refused
     places = standing_bay(bay, arguments.dir, worker.submit, clock.monotonic_ns)
@@ -184,7 +189,8 @@ async def stand_bay(arguments: argparse.Namespace, worker: ThreadPoolExecutor) -
         if arguments.json:
             print_json({"bay": str(arguments.bay), "ports": ports, "config": configuration(bay, ports)})
         elif arguments.config:
-            print(configuration(bay, ports), flush=True)
+            print(configuration(bay, ports))
+            print(f"# {len(ports)} emulated instruments, while this command runs", flush=True)
         else:
             for seat in bay.instrument:
                 print(f"{seat.name:<16}{seat.emulate} (emulated) on {ports[seat.name]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
@@ -47,3 +48,15 @@ def three_names(text: str) -> tuple[str, ...]:
     if len(names) != 3 or len(set(names)) != 3 or not all(names):
         raise ArgumentTypeError(f"{text!r}: must be three different names, X,Y,Z")
     return names
+
+
+def setting(text: str) -> tuple[str, str | int | float | bool]:
+    """Read NAME=VALUE; a value that is neither number nor true or false is a text."""
+    name, found, said = text.partition("=")
+    if not found or not name:
+        raise ArgumentTypeError(f"{text!r}: must be NAME=VALUE")
+    try:
+        value = tomllib.loads(f"value = {said}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = said
+    return name, value if isinstance(value, int | float | bool) else said

@@ -22,6 +22,7 @@ COMMANDS = (
     "status",
     "monitor",
     "scan",
+    "probe",
     "read",
     "record",
     "detect",

@@ -9,9 +9,10 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-from drivers.replay_port import END
+from drivers.recording import FileAddress, parse_source
+from drivers.replay_port import END, recorded_header
 from drivers.sample import Event, Fault, Sample
-from gateway.cli.limits import whole_number
+from gateway.cli.limits import setting, whole_number
 from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
     parser.add_argument("--serial", default="", help="serial number, of a device that cannot tell its own")
     parser.add_argument("--map", default="", metavar="NAME", help="register map: a shipped one or a file")
+    parser.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE",
+                        help="a setting of the driver")
     parser.add_argument("--poll-ms", type=whole_number(0, 3_600_000), default=1000, help="time between polls (1000)")
     parser.add_argument("--certificate", default="", metavar="FILE", help="calibrate with this certificate")
     add_line(parser)
@@ -69,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         serial=arguments.serial,
         poll_ms=arguments.poll_ms,
         certificate=arguments.certificate,
-        map=arguments.map,
+        map=arguments.map or recorded_map(arguments.port),
+        settings=dict(arguments.set),
         line=LineTable(arguments.baud, arguments.bits, arguments.parity, arguments.stop_bits, arguments.rs485),
     )
     maps = read_maps([table], Path())
@@ -80,6 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
     printer = Printer(table, as_json=arguments.json)
     asyncio.run(listen(table, maps, printer, arguments.seconds))
     return printer.finish()
+
+
+def recorded_map(port: str) -> str:
+    """Return the map that a recording was made with, empty for a device. Raises PortTextRefused."""
+    source = parse_source(port)
+    header = recorded_header(source) if isinstance(source, FileAddress) else None
+    return header.map if header else ""
 
 
 async def listen(table: InstrumentTable, maps: Mapping[str, str], printer: Printer, seconds: float) -> None:

@@ -14,14 +14,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gateway.cli.limits import line, number, whole_number
+from gateway.cli.limits import line, number, setting, whole_number
+from gateway.cli.read import add_line
 from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from drivers.capture import CaptureHeader, Chunk
-    from drivers.driver import RegisterDriver, StreamDriver
+    from drivers.driver import LineSettings, RegisterDriver, StreamDriver
     from drivers.sample import Event, Identity
     from gateway.acquisition import Acquisition
     from gateway.config_tables import InstrumentTable
@@ -40,12 +42,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--driver", required=True, help="which driver; spingate hil --list shows them")
     parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--poll-ms", type=whole_number(5, 3_600_000), default=1000, help="time between polls (1000)")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the driver")
+    parser.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE",
+                        help="a setting of the driver")
     parser.add_argument("--seconds", type=number(0.1, SECONDS_MAX), default=10.0, help="how long (10)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="capture to write (DRIVER-TIME.capture)")
     parser.add_argument("--source", type=line, help="who speaks; the port where not given")
     parser.add_argument("--note", type=line, help="what is to be remembered of it")
+    parser.add_argument("--map", default="", metavar="NAME", help="register map: a shipped one or a file")
     parser.add_argument("--force", action="store_true", help="write over an existing file")
+    add_line(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -55,17 +60,20 @@ def run(arguments: argparse.Namespace) -> int:
     from drivers.table import DRIVERS
     from gateway import clock
     from gateway.acquisition import check_drivers
+    from gateway.maps import read_maps
     from gateway.recorder import Recorder
+    from gateway.serial_line import line_of
 
     table = table_of(arguments)
-    check_drivers([table])
+    maps = read_maps([table], Path())
+    check_drivers([table], maps)
     made = EPOCH + timedelta(seconds=clock.wall_ns() // 10**9)
     path = arguments.out or Path(f"{table.driver}-{made:%Y%m%dT%H%M%SZ}.capture")
-    session = Session(table, Recorder(path, clock.monotonic_ns(), force=arguments.force))
+    session = Session(table, maps, Recorder(path, clock.monotonic_ns(), force=arguments.force))
     try:
         asyncio.run(session.record(arguments.seconds, shown=sys.stderr.isatty() and not arguments.json))
         if session.recorder.told.from_device:
-            header = header_of(arguments, DRIVERS[table.driver].line, f"{made:%Y-%m-%dT%H:%M:%SZ}")
+            header = header_of(arguments, line_of(table, DRIVERS[table.driver]), f"{made:%Y-%m-%dT%H:%M:%SZ}")
             session.recorder.finish(session.signed(header))
     finally:
         session.recorder.abandon()
@@ -76,53 +84,39 @@ def table_of(arguments: argparse.Namespace) -> InstrumentTable:
     """Return the instrument as a configuration would name it. Raises ValueError with the rule."""
     from drivers.recording import SCHEME
     from gateway.config import objection
-    from gateway.config_tables import InstrumentTable
+    from gateway.config_tables import InstrumentTable, LineTable
 
     if arguments.port.startswith(SCHEME):
         raise ValueError(f"port = {arguments.port!r}: is a recording already")
-    settings = dict(setting(text) for text in arguments.set)
-    table = InstrumentTable("record", arguments.driver, arguments.port, arguments.unit,
-                            poll_ms=arguments.poll_ms, settings=settings)
+    line = LineTable(arguments.baud, arguments.bits, arguments.parity, arguments.stop_bits, arguments.rs485)
+    table = InstrumentTable(
+        "record", arguments.driver, arguments.port, arguments.unit, poll_ms=arguments.poll_ms, map=arguments.map,
+        settings=dict(arguments.set), line=line)
     problem = objection(table, {})
     if problem:
         raise ValueError(problem)
     return table
 
 
-def setting(text: str) -> tuple[str, str | int | float | bool]:
-    """Read NAME=VALUE; a value that is no TOML value is a text."""
-    import tomllib
-
-    name, found, said = text.partition("=")
-    if not found or not name:
-        raise ValueError(f"--set = {text!r}: must be NAME=VALUE")
-    try:
-        value = tomllib.loads(f"value = {said}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = said
-    return name, value if isinstance(value, int | float | bool) else said
-
-
-def header_of(arguments: argparse.Namespace, line: object, made: str) -> CaptureHeader:
+def header_of(arguments: argparse.Namespace, line: LineSettings, made: str) -> CaptureHeader:
     """Return the header of what was recorded with these words."""
     from drivers.address import TcpAddress
     from drivers.capture import CaptureHeader
-    from drivers.driver import LineSettings
     from drivers.recording import parse_source
 
     packets = isinstance(parse_source(arguments.port), TcpAddress)
     return CaptureHeader(
-        arguments.driver, None if packets or not isinstance(line, LineSettings) else line,
-        arguments.source or f"recorded from {arguments.port}", made=made, note=arguments.note or "",
-        poll_s=arguments.poll_ms / 1000, settings=dict(setting(text) for text in arguments.set))
+        arguments.driver, None if packets else line, arguments.source or f"recorded from {arguments.port}", made=made,
+        map=arguments.map, note=arguments.note or "", poll_s=arguments.poll_ms / 1000, settings=dict(arguments.set))
 
 
 class Session:
     """One recording: the port runs as in the gateway, with a tap before the driver."""
 
-    def __init__(self, table: InstrumentTable, recorder: Recorder) -> None:
+    def __init__(self, table: InstrumentTable, maps: Mapping[str, str], recorder: Recorder) -> None:
         """Make it ready; nothing is opened yet."""
         self.table = table
+        self.maps = maps
         self.recorder = recorder
         self.device: Identity | None = None
         self.samples = 0
@@ -162,7 +156,7 @@ class Session:
                 self.full = True
                 stop.set()
 
-        acquisition = Acquisition([self.table], Progress())
+        acquisition = Acquisition([self.table], Progress(), self.maps)
         driver = acquisition.drivers[self.table.name]
         if DRIVERS[self.table.driver].kind == "stream":
             acquisition.drivers[self.table.name] = StreamTap(cast("StreamDriver", driver), keep)

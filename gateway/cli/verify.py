@@ -1,4 +1,4 @@
-"""spingate verify: is it genuine? A journal, an exported proof or a single record, with the public key alone.
+"""spingate verify: is it genuine? A journal, an exported proof, a record or a bench report, by the public key.
 
 Exit 0: valid. 1: invalid, with the first bad record and why. 2: it could not be read.
 """
@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.cli.words import add_json, coloured, print_json
+from gateway.cli.words import add_json, coloured, print_json, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate verify`."""
-    parser = subparsers.add_parser("verify", help="check a journal, a proof or a record with the public key alone")
+    parser = subparsers.add_parser("verify", help="check a journal, proof, record or bench report with a public key")
     parser.add_argument("path", type=Path, metavar="PATH", help="journal.db, a proof, a signed record or bench report")
     parser.add_argument("--key", type=Path, required=True, metavar="PUB.pem", help="the gateway's public key")
     add_json(parser)
@@ -66,10 +66,10 @@ def show(path: Path, result: Verification) -> None:
     print(f"{coloured(word)} {path}: {result.what} {result.status}")
     if result.why:
         place = f"first bad record: {result.first_bad}; " if result.first_bad is not None else ""
-        print(f"     {place}{result.where}{': ' if result.where else ''}{result.why}")
+        print(f"     {place}{result.where}{': ' if result.where else ''}{printable(result.why)}")
     if result.status != "unreadable":
         print(f"     checked: {result.records} records, {result.checkpoints} checkpoints, {result.raw} raw data blocks")
     for line in result.shown:
-        print(f"     {line}")
+        print(f"     {printable(line)}")
     for note in result.notes:
         print(f"     not shown: {note}")

@@ -43,6 +43,14 @@ def coloured(word: str) -> str:
     return f"{COLOURS[word]}{padded}{PLAIN}" if sys.stdout.isatty() else padded
 
 
+def printable(text: str) -> str:
+    """Return the text with what would move the cursor, colour or hide anything on a terminal as an escape.
+
+    What others said stands in records: it must not be able to draw a result of its own beside ours.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def innermost(group: BaseException) -> BaseException:
     """Return the first single exception in a group of groups: what really happened."""
     while isinstance(group, BaseExceptionGroup):

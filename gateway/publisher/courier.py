@@ -1,7 +1,7 @@
 """Carries records from the journal to the broker: all in one lane, a refused kind in a lane of its own.
 
-A record is settled when the broker acknowledged it with a good reason code, or when it is written down as
-refused. Nothing else moves the mark, and the mark is saved before anything more is sent.
+A record is settled when the broker acknowledged it with a good code, or when it is written down as refused.
+Nothing else moves the mark, and the mark is saved before anything more is sent.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ class Courier:
         """Begin where the ledger says."""
         self.settings, self.topics, self.ledger = settings, topics, ledger
         self.describe, self.chance = describe, chance
-        place = ledger.place()
-        self.origin, mark = place or ("", Mark())
+        self.origin, mark = ledger.place() or ("", Mark())
         self.main = Lane(None, mark)
         self.held = {kind: Lane(kind, Mark(index), reason=why) for kind, index, why in ledger.held()}
         self.asides = Asides(ledger, settings, chance)
@@ -91,8 +90,7 @@ class Courier:
         self.window.size = min(self.settings.inflight_max, welcome.inflight_max)
         if self.window.size < SIZE_MIN:
             raise BrokerTooNarrow(f"the broker takes {self.window.size} messages at once: {SIZE_MIN} are needed")
-        ours = self.settings.message_bytes_max
-        self.packet_bytes_max = min(ours, welcome.packet_bytes_max or ours)
+        self.packet_bytes_max = min(filter(None, (self.settings.message_bytes_max, welcome.packet_bytes_max)))
         self.link = link
         self.asides.begin()
 
@@ -159,15 +157,14 @@ class Courier:
         entries = journal.records_after(lane.read_to, at_once, budget)
         if isinstance(entries, Away):
             return entries
-        before = lane.read_to
+        before, last = lane.read_to, entries[-1].index if entries else lane.read_to
         self._check_gap(lane, entries[0].index if entries else None)
         for entry in entries:
             met = lane is not self.main and entry.index > self.main.read_to
             if met or self._room_for(lane) < 1 or not self._post(lane, entry, now):
                 break
-        # Fewer than asked for are all there is, unless the bound in bytes ended the reading; whoever commits rings.
-        whole = len(entries) < at_once and budget >= at_once * RECORD_BYTES_MAX
-        lane.drained = lane is self.main and (not entries or (whole and lane.read_to == entries[-1].index))
+        whole = len(entries) < min(at_once, budget // RECORD_BYTES_MAX)  # no bound ended the reading: that is all
+        lane.drained = lane is self.main and whole and lane.read_to == last
         self.hungry = self.hungry or (lane.read_to > before and not lane.drained and self._room_for(lane) > 0)
         return None
 
@@ -281,8 +278,8 @@ class Courier:
     def _wait_longer(self, lane: Lane, reason: str, now: float) -> float:
         """Put off a refused kind, longer each time; return for how long."""
         lane.reason, lane.refusals = reason, lane.refusals + 1
-        first, ceiling = self.settings.refusal_retry_s_min, self.settings.refusal_retry_s_max
-        wait = wait_s(lane.refusals, first, ceiling, self.chance.random())
+        bounds = self.settings.refusal_retry_s_min, self.settings.refusal_retry_s_max
+        wait = wait_s(lane.refusals, *bounds, self.chance.random())
         lane.retry_at = now + wait
         return wait
 

@@ -75,12 +75,10 @@ class Publisher:
         self.dialect = Dialect(settings.protocol)
         self.journal: GatewayJournal | None = None
         self.journal_state = "not opened yet"
-        self.newest, self.failures = -1, 0
+        self.newest, self.failures, self.checkpoint_due = -1, 0, False
         self.link: Link | None = None
-        self.link_since = self.connect_at = self.poll_at = self.status_at = 0.0
+        self.link_since = self.connect_at = self.poll_at = self.status_at = self.checkpoint_at = 0.0
         self.checkpoint_sent: bytes | None = None
-        self.checkpoint_due = False
-        self.checkpoint_at = 0.0
         self.status_written: Status | None = None
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:

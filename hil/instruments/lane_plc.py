@@ -5,6 +5,7 @@ Rule: contacts and counters follow from the time since power-on alone, so that a
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,10 +34,17 @@ BARRIER_FROM_S, BARRIER_TO_S = 4.0, 12.0
 GATE_FALLS_S = 14.0
 PASSAGE_EVERY_S = 30.0
 
+# One object that is screened: it comes in, the gate closes behind it, it stands for a minute, it leaves.
+STANDS_FROM_S, STANDS_TO_S = 4.0, 66.0
+STANDING_OPEN_S = ((2.0, 8.0), (64.0, 70.0))
+STANDING_CLOSED_S = ((10.0, 62.0), (72.0, math.inf))
+STANDING_EVERY_S = 90.0
+
 # The scene e-stop: pressed so long in each round, with an object in the barrier and the gate where it was.
 ESTOP_FROM_S, ESTOP_TO_S = 6.0, 16.0
 
-SCENES = ("idle", "passing", "e-stop", "gate-stuck")
+SCENES = ("idle", "passing", "standing", "e-stop", "gate-stuck")
+LEAVES_S = {"passing": BARRIER_TO_S, "standing": STANDS_TO_S}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +62,15 @@ class Contacts:
 
 
 class LanePlc:
-    """The controller's tables. `every_s` is the time from one object to the next."""
+    """The controller's tables. `every_s` is the time from one object to the next, None for the scene's own."""
 
     functions = frozenset({2, 3, 4, 6, 16})
 
     def __init__(self, start: Nanoseconds, scene: str = "idle", seed: int = 1,
-                 every_s: float = PASSAGE_EVERY_S) -> None:
+                 every_s: float | None = None) -> None:
         self._start = start
         self._scene = scene
-        self._every_s = every_s
+        self._every_s = every_s or (STANDING_EVERY_S if scene == "standing" else PASSAGE_EVERY_S)
         self._texts = _registers(f"EMULATED-{seed}", SERIAL_REGISTERS) + _registers("1.0 emu", FIRMWARE_REGISTERS)
 
     def read(self, address: int, count: int, now: Nanoseconds) -> bytes | Refusal:
@@ -94,7 +102,7 @@ class LanePlc:
     def _counters(self, passed_s: float) -> tuple[int, ...]:
         beat = int(passed_s * HEARTBEATS_PER_S) & 0xFFFF
         rounds, into_s = divmod(passed_s, self._every_s)
-        objects = int(rounds) + (into_s >= BARRIER_TO_S) if self._scene == "passing" else 0
+        objects = int(rounds) + (into_s >= LEAVES_S[self._scene]) if self._scene in LEAVES_S else 0
         return beat, objects >> 16 & 0xFFFF, objects & 0xFFFF
 
 
@@ -105,6 +113,9 @@ def contacts(scene: str, passed_s: float, every_s: float) -> Contacts:
     if scene == "passing":
         return Contacts(present, GATE_TRAVEL_S <= into_s < GATE_FALLS_S,
                         into_s >= GATE_FALLS_S + GATE_TRAVEL_S)
+    if scene == "standing":
+        return Contacts(STANDS_FROM_S <= into_s < STANDS_TO_S, _within(into_s, STANDING_OPEN_S),
+                        _within(into_s, STANDING_CLOSED_S))
     if scene == "e-stop":
         pressed = ESTOP_FROM_S <= into_s < ESTOP_TO_S
         waits = BARRIER_FROM_S <= into_s < ESTOP_TO_S
@@ -113,6 +124,10 @@ def contacts(scene: str, passed_s: float, every_s: float) -> Contacts:
         # It left its lower stop and never reached the upper one; the object stands before it.
         return Contacts(present=True, gate_open=False, gate_closed=False)
     return Contacts()
+
+
+def _within(moment_s: float, spans_s: tuple[tuple[float, float], ...]) -> bool:
+    return any(first <= moment_s < last for first, last in spans_s)
 
 
 def _registers(text: str, count: int) -> tuple[int, ...]:

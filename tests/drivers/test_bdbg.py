@@ -89,8 +89,8 @@ def test_an_answer_that_nobody_asked_for_is_none() -> None:
     assert len(samples(made.feed(REPLY + REPLY, 0))) == 1
     assert samples(made.feed(REPLY, MS)) == []
     late = asking()
-    assert late.ask(101 * MS) == b""
-    events = late.feed(REPLY, 102 * MS)
+    assert late.ask(401 * MS) == b""
+    events = late.feed(REPLY, 402 * MS)
     assert (samples(events), faults(events)) == ([], ["no answer"])
 
 

@@ -132,6 +132,9 @@ def test_a_reference_that_is_gone_leaves_no_phase() -> None:
 @pytest.mark.parametrize(("bits", "words"), [
     ("0x0001", ("contrast low",)), ("0x4002", ("synthesiser tuning limit", "stack")),
     ("0x3C00", ("TCXO low", "TCXO high", "laser current low", "laser current high")),
+    ("0x0004", ("temperature bridge",)), ("0x0010", ("light low",)), ("0x0020", ("light high",)),
+    ("0x0040", ("heater low",)), ("0x0080", ("heater high",)), ("0x0100", ("microwave power low",)),
+    ("0x0200", ("microwave power high",)), ("0x0400", ("TCXO low",)), ("0x1000", ("laser current low",)),
     ("0x8008", ("bit 0x0008", "bit 0x8000")),
 ])
 def test_alarms_are_told_in_words(bits: str, words: tuple[str, ...]) -> None:
@@ -178,6 +181,15 @@ def test_a_clock_in_checksum_mode_is_found_out_and_its_checksums_are_proved() ->
     assert (faults(events), samples(events)) == (["bad checksum"], [])
 
 
+def test_a_checksum_that_was_taken_up_by_mistake_is_given_up_when_nothing_answers() -> None:
+    """A star in noise turned it on; the clock does not answer to it, so after three the next goes without."""
+    made = known(tod=False)
+    assert made.ask(SECOND) == b"!^\r\n"
+    made.feed(b"*\r\n", SECOND)
+    asked = [text for turn in range(2000, 6000, 25) if (text := made.ask(turn * MS))]
+    assert asked == [b"!^*5E\r\n"] * 3 + [b"!^\r\n"]
+
+
 def test_the_checksum_can_be_fixed_by_a_setting() -> None:
     """On from the first question; off even when refused."""
     on, off = driver(checksum="on"), driver(checksum="off")
@@ -206,6 +218,17 @@ def test_a_time_of_day_that_does_not_come_costs_only_itself() -> None:
     report = clock_report(sample)
     assert report is not None
     assert (report.tod_s, report.tod_at) == (77, None)
+
+
+@pytest.mark.parametrize(("before", "tod", "taken"), [
+    ("1000", b"999", False), ("1000", b"1000", True), ("1000", b"1002", True), ("1000", b"1003", False),
+    ("4294967295", b"0", True), ("4294967295", b"4294967296", False),
+])
+def test_a_time_of_day_from_an_earlier_question_is_not_believed(before: str, tod: bytes, *, taken: bool) -> None:
+    """It must follow the telemetry before it by two seconds at most, over the end of the 32 bits too."""
+    events = poll(known(), SECOND, line(TOD=before), tod + b"\r\n")[1]
+    assert [value(sample, "time_of_day_at_pps") for sample in samples(events)] == [int(tod)] * taken
+    assert faults(events) == []
 
 
 def test_a_clock_that_does_not_tell_the_time_of_day_is_read_without_it() -> None:

@@ -74,6 +74,19 @@ class Rows:
         raise AssertionError(f"{values} written to {address} at {now}")
 
 
+@dataclass(slots=True)
+class Coils(Rows):
+    """A device of 80 coils; every third is set."""
+
+    unit: int = 1
+    functions: frozenset[int] = frozenset({1})
+
+    def read_table(self, function: int, address: int, count: int, now: Nanoseconds) -> bytes | Refusal:
+        """Return octets of bits."""
+        del function, now
+        return np.packbits([place % 3 == 0 for place in range(address, address + count)], bitorder="little").tobytes()
+
+
 def mapped(poll_s: float = 0.05, quiet_ms: float = 0, changed: tuple[str, str] = ("", "")) -> ModbusMap:
     """Return a driver for `Rows`."""
     return ModbusMap(read_map(MAP.replace("QUIET", str(quiet_ms)).replace(*changed)), poll_s)
@@ -160,6 +173,32 @@ async def test_an_exception_for_every_read_of_one_unit_does_not_slow_its_neighbo
     assert np.median(np.diff(times)) < 0.05
     assert not refusing.samples
     assert [fault.kind for fault in refusing.faults] == ["read refused", "read refused"]
+
+
+async def test_bits_that_are_fewer_than_asked_are_never_taken() -> None:
+    """A short answer of coils costs its own values, and the next one is right."""
+    text = MAP.replace("QUIET", "0").split("[[group]]")[0] + """
+[[group]]
+name = "coils"
+[[group.register]]
+name = "c"
+function = 1
+type = "bool"
+address = 0
+count = 80
+quantity = "state"
+unit = "1"
+"""
+    server = TcpServer({1: Coils()}, time.monotonic_ns)
+    await server.start()
+    server.order(Trouble("short"))
+    heard = Heard()
+    async with running(TcpAddress("127.0.0.1", server.port), (1, ModbusMap(read_map(text), 0.05), heard)):
+        await until(lambda: len(heard.samples) >= 2, 3.0)
+    await server.stop()
+    assert [fault.detail for fault in heard.faults] == [
+        "coils: c0 to c79 not read: odd answer: 6 octets of bits instead of 10"]
+    assert all(sample.values[0].tolist() == [float(place % 3 == 0) for place in range(80)] for sample in heard.samples)
 
 
 @pytest.mark.parametrize("quiet_ms", [0, 40])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drivers.question import Inquiry, Question
+from drivers.sample import Fault
 
 FIRST, SECOND = Question(b"a", "one", 0.3), Question(b"b", "two", 0.3)
 MS = 1_000_000
@@ -66,3 +67,12 @@ def test_polls_that_a_long_silence_has_swallowed_are_not_caught_up_on() -> None:
     inquiry.begin([], 10_000 * MS)
     assert not inquiry.due(10_499 * MS)
     assert inquiry.due(10_500 * MS)
+
+
+def test_what_is_told_later_is_told_once_and_does_not_pile_up() -> None:
+    """Of a hundred complaints the first and the last eight are kept."""
+    inquiry = Inquiry(poll_s=1.0)
+    for second in range(100):
+        inquiry.tell_later([Fault("no answer", str(second), second)])
+    assert [fault.seen_at for fault in inquiry.told_later()] == [*range(8), *range(92, 100)]
+    assert inquiry.told_later() == []

@@ -37,7 +37,7 @@ def test_a_small_configuration_is_enough() -> None:
         ("[gateway]\nstate_dir = '/x'", "gateway.id", "missing", "must be given"),
         ("[gateway]\nid = 7", "gateway.id", "7", "expected `str`"),
         ("[gateway]\nid = 'a b'", "gateway.id", "'a b'", "matching regex"),
-        (GOOD + "poll_ms = 0", "instrument[0].poll_ms", "0", "`int` >= 5"),
+        (GOOD + "poll_ms = -1", "instrument[0].poll_ms", "-1", "`int` >= 0"),
         (GOOD + "poll_ms = '9'", "instrument[0].poll_ms", "'9'", "expected `int`"),
         (GOOD + "speed = 9", "instrument[0].speed", "9", "must be one of: name, driver, port"),
         (GOOD.replace("tcp://127.0.0.1:502", "COM3"), "instrument[0].port", "'COM3'", "must be an absolute path"),

@@ -18,6 +18,7 @@ from drivers.map_shipped import shipped_text
 from drivers.sample import Channel, Identity, Sample
 from gateway.acquisition import check_drivers
 from gateway.assembly import assemble
+from gateway.checks import Finding, register_map
 from gateway.cli.main import main
 from gateway.config import load
 from gateway.evidence import keys
@@ -147,6 +148,18 @@ async def test_read_prints_what_a_map_makes_of_a_device(capsys: pytest.CaptureFi
     assert {one["stream"] for one in said["readings"]} == {"lane", "program"}
     assert said["readings"][0]["device"].endswith("EMULATED-1")
     assert said["readings"][0]["channels"]["gate_closed"] == {"value": 1.0, "unit": "1", "u": None}
+
+
+def test_check_tells_what_a_map_promises(tmp_path: Path) -> None:
+    """One line for each instrument with a map, and a FAIL for one that cannot be used."""
+    loaded = configured(tmp_path)
+    good, gauge = loaded.config.instrument
+    assert register_map(loaded, good) == Finding(
+        "OK", "plc map", "lane PLC, example profile: 6 values in 2 groups, after docs/register-map.md, the lane PLC")
+    (tmp_path / "maps" / "gauge.toml").write_text("format = 2")
+    bad = register_map(loaded, gauge)
+    assert bad.word == "FAIL"
+    assert "maps/gauge.toml: format = 2: invalid enum value 2" in bad.found
 
 
 def test_check_refuses_a_bad_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

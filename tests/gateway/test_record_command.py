@@ -34,13 +34,13 @@ def test_what_was_recorded_replays_to_samples_that_say_so(
     """Recorded from a pty or over TCP, read back through the driver: who spoke, how fast, and flagged as replayed."""
     port = bench.stand(name, 0 if place == "tcp" else tmp_path / "line")
     out = tmp_path / "x.capture"
-    words = ("--driver", name, "--seconds", "2.5", "--out", str(out), "--poll-ms", "500", "--json")
+    words = ("--driver", name, "--seconds", "1.5", "--out", str(out), "--poll-ms", "250", "--json")
     done = command("record", port, *words)
     assert done.returncode == 0, done
     said = json.loads(done.stdout)
     assert said["samples"] >= 3
     capture = parse_capture(out.read_text())
-    assert capture.header.poll_s == 0.5
+    assert capture.header.poll_s == 0.25
     assert (capture.header.line is None) == (place == "tcp")
     assert capture.header.made.endswith("Z")
     assert ("SIM" in capture.header.device) == (name == "twinleaf")

@@ -107,7 +107,8 @@ def test_holdover_is_seen_while_the_reference_is_gone() -> None:
     reports = [clock_report(sample) for sample in samples(talk("holdover").run(65))]
     held = [place for place, report in enumerate(reports) if report and report.holdover]
     assert held == list(range(held[0], held[0] + len(held)))
-    assert (held[0], len(held)) == (pytest.approx(REFERENCE_S, abs=2), pytest.approx(GONE_S, abs=1))
+    assert abs(held[0] - REFERENCE_S) <= 2
+    assert abs(len(held) - GONE_S) <= 1
     assert reports[-1] is not None
     assert reports[-1].disciplined
 

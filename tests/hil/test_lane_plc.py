@@ -64,6 +64,9 @@ def test_each_scene_shows_what_its_name_says() -> None:
     assert {state[1] for state in passing if state[0]} == {True}
     assert sum(after[0] and not before[0] for before, after in pairwise(passing)) == 2
     assert {state[3] for state in passing} == {True}
+    standing = [contacts("standing", place / 2, 90.0).bits() for place in range(180)]
+    assert sum(state[0] for state in standing) == 2 * 62
+    assert any(state == (True, False, True, True) for state in standing)
     stops = [state[3] for state in seen("e-stop")]
     assert stops.count(False) == 40
     assert stops[0]

@@ -24,11 +24,13 @@ CORE, PUBLISHER, SERIAL_ONLY = "spingate.service", "spingate-publish.service", "
 EXPOSURE_MAX = {(CORE, ""): 1.5, (CORE, SERIAL_ONLY): 0.8, (PUBLISHER, ""): 1.1}
 ROOMS = {"drivers", "calibration", "gateway", "hil"}
 DATA = {"calibration/nqr_lines.toml"}
+ALSO = ("gateway/models/", "drivers/maps/", "drivers/README.md", "hil/captures/", "hil/bays/")
 
-MATCH_OR_SET = re.compile(r'(?P<key>[A-Z]+)(?P<of>\{\w+\})?(?P<operator>==|!=|\+=|:=|=)"(?P<value>[^"]*)"')
+MATCH_OR_SET = re.compile(r'(?P<key>[A-Z]+)(?P<of>\{[\w/]+\})?(?P<operator>==|!=|\+=|:=|=)"(?P<value>[^"]*)"')
 RULE_KEYS = {"ACTION", "SUBSYSTEM", "SUBSYSTEMS", "KERNEL", "KERNELS", "ATTRS", "ATTR", "ENV", "GROUP", "MODE", "TAG",
-             "GOTO", "LABEL"}  # fmt: skip
-MATCHED = {"ACTION", "SUBSYSTEM", "SUBSYSTEMS", "KERNEL", "KERNELS", "ATTRS", "ATTR"}  # udev(7): compared, never set
+             "GOTO", "LABEL", "DRIVER", "TEST"}  # fmt: skip
+# udev(7): compared, never set; only an attribute of the device itself can be both
+MATCHED = {"ACTION", "SUBSYSTEM", "SUBSYSTEMS", "KERNEL", "KERNELS", "ATTRS", "DRIVER", "TEST"}
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -110,6 +112,20 @@ def test_udev_rules_are_made_of_known_keys_and_every_jump_lands() -> None:
     assert grants == ["dialout", "0660"]
 
 
+def test_udev_rules_know_the_same_chips_at_both_levels_and_those_of_the_instruments() -> None:
+    """The adapter must stay awake and unbothered, its port belong to dialout: a chip in one list alone would not."""
+    rules = (UNITS / "70-spingate.rules").read_text()
+    device = re.findall(r'^ATTR\{idVendor\}=="(\w+)", ATTR\{idProduct\}=="([\w|]+)"', rules, re.MULTILINE)
+    above = rules.replace('SUBSYSTEMS=="usb", ATTRS{idVendor}', "ATTRS{idVendor}")
+    port = re.findall(r'^ATTRS\{idVendor\}=="(\w+)", ATTRS\{idProduct\}=="([\w|]+)"', above, re.MULTILINE)
+    assert device == port
+    known = {f"{vendor}:{product}" for vendor, products in device for product in products.split("|")}
+    assert known >= {"0403:6015", "0403:6001", "0483:5740"}     # Twinleaf, QuSpin, newer Twinleaf
+    assert all(re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", one) for one in known)
+    for promise in ('ENV{ID_MM_DEVICE_IGNORE}="1"', 'ATTR{power/control}="on"', 'ATTR{latency_timer}="1"'):
+        assert rules.count(promise) == 1
+
+
 def test_the_wheel_holds_the_four_packages_and_nothing_else(tmp_path: Path) -> None:
     """What is installed on a gateway is the program: no tests, no units, no papers."""
     words = (executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT)
@@ -122,7 +138,7 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(tmp_path: Path) -> N
     assert {name.split("/")[0] for name in names} == ROOMS
     data = {name for name in names if not name.endswith(".py")}
     assert data >= DATA
-    assert {name for name in data - DATA if not name.startswith("gateway/models/")} == set()
+    assert {name for name in data - DATA if not name.startswith(ALSO)} == set()
 
 
 def test_the_document_names_every_block_that_no_test_has_run() -> None:

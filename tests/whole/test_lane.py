@@ -37,7 +37,7 @@ def test_an_object_that_arrives_is_scanned_once_and_its_verdict_leads_back_to_th
     """Verdict, scan and order name each other, and nobody but the PLC gave the order."""
     bay(bench, site, "passing", ahead=True)
     core = site.started("run")
-    wait_until(lambda: bodies(site, "verdict"), 25, "a verdict")
+    wait_until(lambda: bodies(site, "verdict"), 40, "a verdict")
     assert core.stop() == 0
     records = site.records()
     verdict = next(record for record in records if record.kind == "verdict")
@@ -52,7 +52,7 @@ def test_an_emergency_stop_ends_the_scan_and_leaves_no_verdict(bench: Bench, sit
     """The signed fault names the contact; what was half scanned is not decided."""
     bay(bench, site, "e-stop", ahead=False)
     core = site.started("run")
-    wait_until(lambda: any(body.kind == "scan aborted" for body in bodies(site, "fault")), 25, "the scan was given up")
+    wait_until(lambda: any(body.kind == "scan aborted" for body in bodies(site, "fault")), 40, "the scan was given up")
     assert core.stop() == 0
     told = [body.detail for body in bodies(site, "fault") if body.kind == "scan stopped"]
     assert told[0] == "ordered by PLC plc: estop_circuit is 0"
