@@ -142,7 +142,7 @@ def reached(deflections: tuple[float, ...], shares: list[float], pd: float) -> f
         return math.nan
     place = int(np.searchsorted(rising, pd))
     low, high = rising[place - 1], rising[place]
-    return deflections[place - 1] + (deflections[place] - deflections[place - 1]) * (pd - low) / (high - low)
+    return float(deflections[place - 1] + (deflections[place] - deflections[place - 1]) * (pd - low) / (high - low))
 
 
 def measure_lane(noise: str, channels: int, trials: int, seed: int) -> LaneFigures:

@@ -1,4 +1,4 @@
-"""What is told of a passing object: within its stated uncertainty as often as stated, and nothing where it is no dipole."""
+"""What is told of a passing object: within its uncertainty as often as stated, and nothing where it is no dipole."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def field_of(rng: np.random.Generator, speed: float, closest: float, moment: np.
     place = closest * frame[1] - speed * time_s[:, None] * frame[0]
     squared = np.einsum("tk,tk->t", place, place)[:, None]
     gradient = moment / squared**1.5 - 3.0 * (place @ moment)[:, None] * place / squared**2.5
-    return -1e-7 * gradient.reshape(-1, 6, 3).mean(axis=1)
+    return np.asarray(-1e-7 * gradient.reshape(-1, 6, 3).mean(axis=1))
 
 
 def sighting(field: np.ndarray, background: Background, tau_s: float, noise: np.ndarray) -> Sighting:
@@ -74,7 +74,7 @@ def judged(rng: np.random.Generator, background: Background, going: tuple[float,
     if passage is None:
         return 0
     off = (passage.closest_at / 1e9 - 1000.0, passage.crossing_s - closest / speed, passage.closest_m - closest,
-           passage.moment_am2 - share * np.linalg.norm(direction))
+           passage.moment_am2 - float(share * np.linalg.norm(direction)))
     u = (passage.u_closest_at_s, passage.u_crossing_s, passage.u_closest_m, passage.u_moment_am2)
     inside += np.abs(off) < u
     return 1

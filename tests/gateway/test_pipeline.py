@@ -15,7 +15,7 @@ from drivers.sample import Channel, Event, Fault, Identity, Sample
 from gateway.block import Block
 from gateway.claims import Claims
 from gateway.clock import ClockState, Now
-from gateway.detection.anomaly import EnergyDetector
+from gateway.detection.anomaly import PassDetector
 from gateway.detection.verdict import Anomaly, Outcome, Verdict
 from gateway.drafts import Drafter
 from gateway.evidence.body import DETAIL_BYTES_MAX, AnomalyBody, FaultBody, ReadingBody
@@ -36,7 +36,7 @@ def lane() -> Lane:
     return Lane("oven", Block(1.0), None, None)
 
 
-class Alarmed(EnergyDetector):
+class Alarmed(PassDetector):
     """Sees something in every reading, without five minutes of quiet before."""
 
     def feed(self, reading: Reading) -> Anomaly:
