@@ -119,7 +119,7 @@ def _refined(seen: Sighting, late_s: float, tau_s: float) -> _Fit | None:
     if np.abs(np.diag(triangle)).min() <= 0.0:
         return None
     left = y - shapes @ coefficients
-    root = np.asarray(np.linalg.inv(triangle), np.float64)
+    root = np.array(np.linalg.inv(triangle), dtype=np.float64, ndmin=1)
     return _Fit(late_s, tau_s, coefficients.reshape(-1, FUNCTIONS), root, float(left @ left))
 
 

@@ -139,6 +139,21 @@ def test_a_recorded_magnetometer_background_keeps_the_rate_too() -> None:
     assert len(found) <= poisson.isf(1e-3, len(volts) / 32.0 * 36.0 / 3600.0 * 5.0)
 
 
+def test_a_pass_over_a_recorded_background_is_seen_and_measured() -> None:
+    """Semi-synthetic: the recording has no tesla, so its volts are scaled to 10 pT a step and a dipole is added."""
+    volts = np.loadtxt(CAPTURES / "opm_moku_noise_20250923.csv", delimiter=",", comments="%", usecols=2)
+    steps = len(volts) // 32
+    noise = volts - np.median(volts)
+    noise *= 0.010 / noise[: steps * 32].reshape(steps, 32).mean(axis=1).std()
+    time_s = np.arange(len(volts)) / 160.0
+    u = time_s - 80.0
+    passing = 0.5 * (1.0 + 0.3 * u - 0.5 * u**2) * (1.0 + u**2) ** -2.5
+    detector = PassDetector(LaneSettings(false_alarms_per_hour=0.1))
+    found = alarms(detector, (noise + passing)[:, None], rows=160, rate_hz=160.0)
+    assert found
+    assert 78 <= max(found, key=lambda one: one[1].energy)[0] <= 85
+
+
 @pytest.mark.parametrize("shape", ["twins", "ramp", "alternating", "steps", "huge"])
 def test_a_device_that_says_something_degenerate_stops_nothing(shape: str) -> None:
     """Equal columns, exact ramps, constant blocks and absurd values neither raise nor give an endless energy."""
