@@ -119,8 +119,8 @@ def _refined(seen: Sighting, late_s: float, tau_s: float) -> _Fit | None:
     if np.abs(np.diag(triangle)).min() <= 0.0:
         return None
     left = y - shapes @ coefficients
-    root = np.array(np.linalg.inv(triangle), dtype=np.float64, ndmin=1)
-    return _Fit(late_s, tau_s, coefficients.reshape(-1, FUNCTIONS), root, float(left @ left))
+    size_t = np.asarray(coefficients, np.float64).reshape(-1, FUNCTIONS)
+    return _Fit(late_s, tau_s, size_t, np.asarray(np.linalg.inv(triangle)), float(left @ left))
 
 
 def _white(seen: Sighting, late_s: float, tau_s: float) -> NDArray[np.float64]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,6 +24,9 @@ from gateway.evidence.record import Draft, Provenance, decode, encode
 from gateway.evidence.writer import JournalBehind
 from gateway.lane_watch import LaneWatch
 from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explained, named, of_the_bay, overdue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = Now(1_000, 2_000, "unsynchronised", None)
 DRAFTER = Drafter(bytes(16), Provenance("0", bytes(32), bytes(32)))
