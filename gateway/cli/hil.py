@@ -142,6 +142,7 @@ def where(arguments: argparse.Namespace) -> Path | int:
     if place is None:
         raise ValueError("where? --link PATH makes a serial line, --tcp PORT a network port")
     if isinstance(place, Path):
+        place = place.absolute()
         check_free(place)
     elif not 0 <= place <= 65535:
         raise ValueError(f"--tcp = {place}: must be a port, 0 to 65535")
@@ -169,7 +170,8 @@ async def stand(arguments: argparse.Namespace, line: AbstractAsyncContextManager
             print(instrument_table(arguments.instrument, arguments.instrument, port, arguments.map, None), flush=True)
         else:
             print(f"{arguments.title} on {port}", flush=True)
-            print(f"read it with: spingate read {arguments.instrument} --port {port}", flush=True)
+            read_by = f" --map {arguments.map}" if arguments.map else ""
+            print(f"read it with: spingate read {arguments.instrument} --port {port}{read_by}", flush=True)
         await stop.wait()
 
 

@@ -6,6 +6,7 @@ Colour and progress are for a terminal; a file or a pipe gets plain lines, and -
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"configuration ({DEFAULT_CONFIG})"
     )
+
+
+def port_here(text: str) -> str:
+    """Return a port as it was typed, a path from the current folder made absolute: a configuration takes only those."""
+    rooted = text.startswith("/") or re.match(r"[a-z0-9]+:", text) is not None
+    return text if rooted or not Path(text).exists() else str(Path(text).absolute())
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -143,7 +143,9 @@ async def test_every_sample_of_a_replay_is_flagged_and_the_end_is_said_once(tmp_
     samples = [one for one in events if isinstance(one, Sample)]
     assert len(samples) > 30
     assert all(one.flags[0] == REPLAYED and not live(one) for one in samples)
-    assert marked(replace(samples[0], flags=("saturated",)), 7).flags == (REPLAYED, "saturated")  # type: ignore[union-attr]  # a sample
+    doubtful = marked(replace(samples[0], flags=("saturated",)), 7)
+    assert isinstance(doubtful, Sample)
+    assert doubtful.flags == (REPLAYED, "saturated")
     faults = [one for one in events if isinstance(one, Fault)]
     assert faults[0].kind == "replay"
     assert "sha256" in faults[0].detail

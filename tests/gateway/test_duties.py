@@ -19,15 +19,21 @@ driver = "modbus-map"
 map = "lane-plc"
 port = "tcp://127.0.0.1:1"
 """
+HEAD = """
+[[instrument]]
+name = "head"
+driver = "nqr-head"
+port = "tcp://127.0.0.1:2"
+"""
 GATEWAY = """
 [gateway]
 id = "bay-1"
 """
 
 
-def check(text: str) -> None:
-    """Check a configuration of one lane PLC."""
-    config = parse((GATEWAY + text + PLC).encode(), "gateway.toml")
+def check(text: str, others: str = HEAD) -> None:
+    """Check a configuration of one lane PLC and, where nothing else is said, a head."""
+    config = parse((GATEWAY + text + PLC + others).encode(), "gateway.toml")
     check_duties(config, read_maps(config.instrument, ROOT))
 
 
@@ -42,9 +48,16 @@ def test_the_bits_of_the_shipped_lane_are_taken() -> None:
     ("[scan]\ntrigger = 'plc'\nplc = 'plc'\npresent = 'objekt'", r"scan.present = 'objekt': .*object_present"),
     ("[scan]\ntrigger = 'plc'\nplc = 'plc'\nwanted = ['estop']", "scan.wanted = 'estop': "),
     ("[scan]\ntrigger = 'plc'\nplc = 'plc'\nbarred = ['gate']", "scan.barred = 'gate': "),
+    ("[scan]\ntrigger = 'plc'\nplc = 'head'", "scan.plc = 'head': must be read by a register map"),
     ("[clock]\nreference = 'plc'", "clock.reference = 'plc': must have the driver csac, not modbus-map"),
 ])
 def test_a_bit_or_a_clock_that_there_is_none_of_is_refused(text: str, told: str) -> None:
     """A misspelt bit would let every object pass unscanned, and nothing would say so."""
     with pytest.raises(DutyRefused, match=told):
         check(text)
+
+
+def test_a_lane_without_a_head_is_refused() -> None:
+    """There is nothing to scan with, and nothing would say so."""
+    with pytest.raises(DutyRefused, match=r"scan.trigger = 'plc': there is nothing to scan with"):
+        check("[scan]\ntrigger = 'plc'\nplc = 'plc'", others="")
