@@ -51,10 +51,11 @@ class Passing:
         again, or nobody should wait any longer. Before the strongest moment nobody knows how large the object is.
         """
         if moment is None:
-            untold = self.hurry()
             self._quiet += 1
-            if self._quiet >= self._quiet_max:
-                self._forget()
+            if self._quiet < self._quiet_max:
+                return None         # between two looks of the search
+            untold = self.hurry()
+            self._forget()
             return untold
         if self._told and moment.anomaly.energy > RISE * self._least:
             self._forget()      # another object, before the first is out of reach

@@ -52,4 +52,4 @@ class FieldSteps:
         rows = field if self._held is None else np.concatenate([self._held, field])
         whole = len(rows) // self.rows
         self._held = rows[whole * self.rows:]
-        return np.asarray(rows[:whole * self.rows].reshape(whole, self.rows, -1).mean(axis=1))
+        return np.asarray(rows[:whole * self.rows].reshape(whole, self.rows, rows.shape[1]).mean(axis=1))

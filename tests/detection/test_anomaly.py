@@ -88,6 +88,20 @@ def test_one_pass_is_one_alert_told_within_three_seconds_of_its_strongest_moment
     assert moment.peak_t > 3e-9
 
 
+def test_readings_of_any_length_are_cut_into_the_same_steps() -> None:
+    """Single rows, shorter than a step, give what whole seconds give; passes 22 s apart are told for themselves."""
+    trolleys = tuple(Pass((2.0, 0.5, -4.0), at_s, closest_m=0.8) for at_s in (22.0, 44.0))
+    field = lane(60, trolleys)
+    detector, passing, heard = PassDetector(), Passing(0.05), []
+    for n in range(len(field)):
+        now = reading(field[n:n + 1], n)
+        anomaly = detector.feed(now)
+        moment = passing.take(Moment(anomaly, now, Future()) if anomaly else None)
+        if moment:
+            heard.append(n / RATE_HZ)
+    assert [round(at / 22.0) for at in heard] == [1, 2], heard
+
+
 def test_parked_iron_becomes_background() -> None:
     """A step of the field alarms, then is learnt, and a later pass is seen again."""
     field = lane(1100, (Pass((0.0, 0.0, 1.0), at_s=1050.0, closest_m=2.0),))
