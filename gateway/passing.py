@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TELL_S_MAX = 3.0    # nobody waits longer after the strongest moment for an alert,
 QUIET_S = 2.5       # quiet for so long ends a passage: the slowest search looks every two seconds
-RISE = 4.0          # and so does an energy that rises again by this: an object's own fades for good
+RISE = 1.5          # and so does an energy larger by this than what was told of: an object's own fades
 PASS_S_MAX = 30.0   # nor longer than this from the first: at a slow walk an object is felt for about as long
 
 
@@ -42,7 +42,6 @@ class Passing:
         self._strongest: Moment | None = None
         self._readings = self._since = self._quiet = 0
         self._told = False
-        self._least = 0.0       # energy since it was told
 
     def take(self, moment: Moment | None) -> Moment | None:
         """Take what the detector said of one reading (None: quiet); return what is to be told now.
@@ -57,11 +56,10 @@ class Passing:
             untold = self.hurry()
             self._forget()
             return untold
-        if self._told and moment.anomaly.energy > RISE * self._least:
+        if self._told and self._strongest and moment.anomaly.energy > RISE * self._strongest.anomaly.energy:
             self._forget()      # another object, before the first is out of reach
         energy = moment.anomaly.energy
         self._quiet, self._readings, self._since = 0, self._readings + 1, self._since + 1
-        self._least = min(self._least, energy) if self._told else energy
         if self._strongest is None or energy > self._strongest.anomaly.energy:
             self._strongest, self._since = moment, 1
         fading = energy < self._strongest.anomaly.energy / 2

@@ -69,5 +69,5 @@ def test_an_object_that_is_passing_when_a_line_breaks_is_told_at_once_and_once()
 
 
 def test_an_object_that_follows_closely_is_told_for_itself() -> None:
-    """The first is still felt when the second comes; an energy that rises fourfold is no fading object."""
+    """The first is still felt when the second comes; an energy well above the one told of is no fading object."""
     assert told([None, 20, 100, 49, 30, 15, 70, 200, 90, 40]) == [(3, 100.0), (8, 200.0)]
