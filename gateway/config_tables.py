@@ -57,7 +57,7 @@ class DetectionTable(Table, frozen=True):
         Meta(description="by substance: the largest detection limit in kg that still allows a clear"),
     ] = field(default_factory=dict)
     anomalies_per_hour: Annotated[
-        float, Meta(gt=0, le=60, description="false alarms of one lane magnetometer per hour")
+        float, Meta(gt=0, le=60, description="false alarms of each stream of a lane magnetometer per hour")
     ] = 0.1
 
 

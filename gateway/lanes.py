@@ -12,7 +12,7 @@ from calibration.certificate import Certificate, CertificateRefused, read_certif
 from drivers import geometrics, nqr_head, twinleaf
 from drivers.table import DRIVERS
 from gateway.block import Block
-from gateway.detection.anomaly import EnergyDetector, LaneSettings
+from gateway.detection.anomaly import LaneSettings, PassDetector
 from gateway.evidence.act import CalibrationBody
 from gateway.evidence.body import clipped
 from gateway.evidence.layout import DOCUMENT
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gateway.config import Loaded
     from gateway.config_tables import InstrumentTable
 
-MS_PER_HOUR = 3_600_000
 # These stand in a lane and give rows without a gap. The shielded and the swept ones (QZFM, NV diamond) do not.
 LANE_MAGNETOMETERS = {twinleaf.INSTRUMENT.name, geometrics.INSTRUMENT.name}
 REFUSAL_BYTES_MAX = 400  # every reading repeats it; the journal has it whole, once
@@ -45,7 +44,7 @@ def open_lane(loaded: Loaded, instrument: InstrumentTable) -> Calibrated:
     watch = None
     if instrument.driver in LANE_MAGNETOMETERS:
         settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
-        watch = LaneWatch(lambda: EnergyDetector(settings, MS_PER_HOUR / instrument.block_ms), block_s)
+        watch = LaneWatch(lambda: PassDetector(settings), block_s)
     scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
     refusal = "" if body is None or body.accepted else clipped(f"certificate refused: {body.reason}", REFUSAL_BYTES_MAX)
     lane = Lane(instrument.name, Block(block_s), certificate, watch, instrument.serial, scans, refusal)

@@ -134,7 +134,8 @@ class Pipeline:
         receipt = await self.journal(lane, lambda at: self.drafter.reading(at, lane.name, reading), block.raw)
         lane.receipts.append(receipt)
         live = REPLAYED not in reading.flags  # a recording of a trolley is no trolley
-        told = lane.watch.take(reading, receipt) if lane.watch and live else None
+        # Milliseconds where the background is fitted again or a passage is measured: the loop is not held.
+        told = await self.off_loop(lane.watch.take, reading, receipt) if lane.watch and live else None
         if told:
             await self.alert(lane, told)
 
@@ -176,7 +177,7 @@ class Pipeline:
         """Journal what a lane still holds: half a block, and the anomaly of an object that is passing now."""
         for block in lane.block.flush():
             await self.measure(lane, block)
-        for told in lane.watch.hurry() if lane.watch else ():
+        for told in await self.off_loop(lane.watch.hurry) if lane.watch else ():
             await self.alert(lane, told)
 
     async def journal(self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | None = None) -> Future[int]:

@@ -15,20 +15,23 @@ if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
     from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine", "load")
+TOPICS = ("spine", "load", "lane")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate bench`."""
     parser = subparsers.add_parser("bench", help="measure memory, records per second and latency")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, or a whole bay under load (spine)")
+                        help="the spine, a whole bay under load, or the magnetic lane (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
     parser.add_argument("--minutes", type=minutes, default=10.0, metavar="N", help="load: length of the run (10)")
     parser.add_argument("--broker", default="auto", choices=("auto", "embedded"),
                         help="auto: mosquitto where it is installed, else the embedded one")
+    parser.add_argument("--trials", type=int, choices=range(10, 10_001), default=100, metavar="N",
+                        help="lane: passes at each deflection (100)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="lane: of all noise and all passes (1)")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -51,7 +54,23 @@ def minutes(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
-    return run_load(arguments) if arguments.what == "load" else run_spine(arguments)
+    return {"load": run_load, "lane": run_lane, "spine": run_spine}[arguments.what](arguments)
+
+
+def run_lane(arguments: argparse.Namespace) -> int:
+    """Measure the magnetic lane: two noises, one channel and three."""
+    from hil.bench.lane import NOISES, measure_lane
+    from hil.bench.lane_page import lane_lines
+
+    found = []
+    for noise in NOISES:
+        for channels in (1, 3):
+            found.append(measure_lane(noise, channels, arguments.trials, arguments.seed))
+            if not arguments.json:
+                print("\n".join(lane_lines(found[-1])), flush=True)
+    if arguments.json:
+        print_json({"lanes": [asdict(one) for one in found]})
+    return 0
 
 
 def run_load(arguments: argparse.Namespace) -> int:

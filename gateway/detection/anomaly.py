@@ -1,6 +1,6 @@
-"""Say when something magnetic moved past: an energy detector with a stated false-alarm rate.
+"""Say when something magnetic moved past: a likelihood-ratio search for a passing dipole at a stated false-alarm rate.
 
-The background is whitened by an autoregressive model learnt from quiet readings alone; nothing here names a substance.
+The background is whitened by a model learnt from quiet readings alone; nothing here names a substance.
 """
 
 from __future__ import annotations
@@ -11,192 +11,168 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gateway.detection.chisquare import f_threshold
+from gateway.detection.anderson import TAU_S, scale_of
+from gateway.detection.background import ORDER_MAX, learn
+from gateway.detection.bank import bank_of
+from gateway.detection.dipole_fit import Sighting, fit
+from gateway.detection.field_steps import FieldSteps, field_tesla
 from gateway.detection.verdict import Anomaly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from calibration.reading import Reading
+    from gateway.detection.background import Background
+    from gateway.detection.bank import Bank, Find
 
-# A channel counts when its unit is one of these; everything else (temperatures, voltages) is not a field.
-TESLA_PER_UNIT = {"T": 1.0, "mT": 1e-3, "uT": 1e-6, "µT": 1e-6, "nT": 1e-9, "pT": 1e-12, "fT": 1e-15}
-# Parameters fitted per channel are ORDER + 1 out of hundreds of steps: enough for 1/f noise and a mains alias.
-ORDER = 12
-# The fitted constant is a drift per step in this unit: near the noise of the sensors, for a well-conditioned fit.
-DRIFT_STEP_T = 1e-11
-# A variance below this share of the mean square is rounding, not noise: the channel is stuck.
-STUCK = 1e-24
-# Correlation of channels beyond 1 - SAME counts as that; no sensor has less noise in a step than 1 fT.
-SAME = 1e-6
-NOISE_FLOOR_T = 1e-15
-# No magnetometer of a lane reads a tesla: such a value is not a field.
-FIELD_T_MAX = 1.0
-
-
-# Readings between two fits of the background: a thirtieth of it.
-REFIT_READINGS = 10
+# Less background than this is too little to tell noise from an object.
+BACKGROUND_S_MIN = 12.0
+# A scale is looked at once the background is so many times as long: before, its own size is unknown noise.
+BACKGROUNDS_PER_TAU = 20.0
+# Time learnt between two fits of the background: a thirtieth of it.
+REFIT_S = 10.0
+# A passage is over when nothing stronger came for so long, or for this share of its window.
+OVER_S, OVER_SHARE = 3.0, 0.25
+# A step towards what was before is measured against this much of the background.
+BEFORE_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """How the energy detector works. The false-alarm rate is per hour of background, over all windows."""
+    """How the detector of one stream works. The false-alarm rate is per hour of background, over all scales."""
 
     false_alarms_per_hour: float = 0.1
-    # A pass at walking to driving speed lasts 2-15 s (0.3-2 m/s past a sensor 1-2 m away).
-    window_readings: int = 8
-    # Each reading is averaged to this many steps: a pass has nothing above a few hertz, the mains does.
-    steps_per_reading: int = 4
-    background_readings: int = 300
-    # Readings kept apart between background and window, so that an approaching vehicle does not teach the model.
-    guard_readings: int = 6
-    # After this long in alarm the new field is the background: something heavy was parked.
-    alarm_readings_max: int = 120
+    background_s: float = 900.0
+    # After this long in alarm the new field is the background: something heavy was parked, or noise grew for good.
+    alarm_s_max: float = 120.0
 
 
-class EnergyDetector:
-    """Sliding-window energy of the whitened field of one instrument, tested against its F distribution.
+class PassDetector:
+    """The search of one stream of one instrument. Feed it consecutive readings.
 
-    Feed it consecutive readings of one stream. It answers None until the background is learnt, after a gap
-    while it learns again, and as long as the energy stays below the threshold.
+    It answers None until a background is learnt, after a gap while it learns again, and as long as the energy
+    stays below the threshold.
     """
 
-    def __init__(self, settings: LaneSettings | None = None, readings_per_hour: float = 3600.0) -> None:
+    def __init__(self, settings: LaneSettings | None = None) -> None:
         self.settings = settings or LaneSettings()
-        # One window ends with every reading. Windows overlap, so the union bound makes the rate an upper bound.
-        self.pfa = self.settings.false_alarms_per_hour / readings_per_hour
-        self._quiet: deque[NDArray[np.float64]] = deque(maxlen=self.settings.background_readings)
-        self._recent: deque[NDArray[np.float64]] = deque(maxlen=self._recent_max)
         self._next_row: int | None = None
-        self._calibrated: bool | None = None
-        self._in_alarm = 0
-        self._whitener: _Whitener | None = None
-        self._learnt = 0
+        self._seam: tuple[bool, float | None, int] | None = None
+        self._forget(None)
 
-    @property
-    def _recent_max(self) -> int:
-        return self.settings.window_readings + self.settings.guard_readings
+    def _forget(self, rate_hz: float | None) -> None:
+        """A gap breaks the autoregression: start to learn again rather than alarm on the seam."""
+        self._steps = FieldSteps(rate_hz)
+        self._recent: deque[NDArray[np.float64]] = deque()
+        self._quiet: deque[tuple[int, NDArray[np.float64]]] = deque(
+            maxlen=round(self.settings.background_s / self._steps.step_s))
+        self._number = 0                    # of the newest step
+        self._disturbed: set[int] = set()   # numbers of recent steps that are no background
+        self._alarm_s = 0.0
+        self._background: Background | None = None
+        self._bank: Bank | None = None
+        self._learnt_s = 0.0
+        self._strongest: Sighting | None = None
+        self._strongest_end = 0             # number of its last step
+        self._shut = 0                      # what ended with this step was told, and takes part no more
 
     def feed(self, reading: Reading) -> Anomaly | None:
-        """The anomaly whose window ends with this reading, or None."""
-        field = _field_tesla(reading)
+        """Return the anomaly found with the end of this reading, or None."""
+        field = field_tesla(reading)
         if field is None:
             return None
-        if self._next_row not in (None, reading.first_row) or self._changed_shape(field):
-            self._forget()
-        if self._calibrated is not reading.trust.calibrated:  # a certificate that begins or ends moves the whole field
-            self._forget()
-        self._calibrated = reading.trust.calibrated
-        self._next_row = reading.first_row + len(reading.values)
-        return self._judge(_averaged(field, self.settings.steps_per_reading), _seconds(reading))
+        # A certificate that begins or ends moves the whole field, and another shape or rate is another instrument.
+        seam = (reading.trust.calibrated, reading.rate_hz, field.shape[1])
+        if reading.first_row != self._next_row or seam != self._seam:
+            self._forget(reading.rate_hz)
+        self._seam, self._next_row = seam, reading.first_row + len(reading.values)
+        steps = self._steps.cut(field)
+        for step in steps:
+            self._recent.append(step)
+            self._number += 1
+        self._learn()
+        return self._judge(len(steps), reading.seen_at) if len(steps) else None
 
-    def _changed_shape(self, field: NDArray[np.float64]) -> bool:
-        return bool(self._recent) and self._recent[-1].shape[1] != field.shape[1]
+    @property
+    def learnt(self) -> tuple[Bank, Background]:
+        """What it searches with now. Raises LookupError before there is enough background."""
+        if self._bank is None or self._background is None:
+            raise LookupError("no background is learnt yet")
+        return self._bank, self._background
 
-    def _forget(self) -> None:
-        """A gap breaks the autoregression: start to learn again rather than alarm on the seam."""
-        self._quiet.clear()
-        self._recent.clear()
-        self._whitener = None
-        self._in_alarm = 0
+    def measured(self, anomaly: Anomaly) -> Anomaly:
+        """Return the anomaly with moment and closest approach where it is the strongest of its passage; else as it is.
 
-    def _judge(self, steps: NDArray[np.float64], reading_s: float) -> Anomaly | None:
-        oldest = self._recent[0] if len(self._recent) == self._recent_max else None
-        self._recent.append(steps)
-        if oldest is not None and self._learns():
-            self._quiet.append(oldest)
-            self._learnt += 1
-        if len(self._quiet) < self.settings.background_readings:
+        Slower than `feed` by far: for the one moment that is told of.
+        """
+        sighting = self._strongest
+        return fit(sighting) if sighting is not None and sighting.anomaly is anomaly else anomaly
+
+    def _learn(self) -> None:
+        """Move what is too old to be part of a pass to the background, unless it was."""
+        step_s = self._steps.step_s
+        while len(self._recent) > self._held_rows():
+            number, step = self._number - len(self._recent) + 1, self._recent.popleft()
+            if number in self._disturbed:
+                self._disturbed.discard(number)
+                continue
+            self._quiet.append((number, step))
+            self._learnt_s += step_s
+        enough = len(self._quiet) * step_s >= BACKGROUND_S_MIN
+        if enough and (self._bank is None or self._learnt_s >= REFIT_S):
+            self._fit_background()
+
+    def _held_rows(self) -> int:
+        return ORDER_MAX + scale_of(self._taus_s()[-1], self._steps.step_s).rows
+
+    def _taus_s(self) -> tuple[float, ...]:
+        """The scales that this much background and this length of step allow."""
+        step_s = self._steps.step_s
+        most = max(BACKGROUND_S_MIN, len(self._quiet) * step_s) / BACKGROUNDS_PER_TAU
+        return tuple(tau_s for tau_s in TAU_S if step_s <= tau_s <= most) or (max(step_s, TAU_S[0]),)
+
+    def _fit_background(self) -> None:
+        numbers, steps = zip(*self._quiet, strict=True)
+        self._background, self._learnt_s = learn(np.stack(steps), np.array(numbers)), 0.0
+        if self._background is not None:
+            rate = self.settings.false_alarms_per_hour
+            self._bank = bank_of(self._background, self._taus_s(), self._steps.step_s, rate)
+
+    def _judge(self, fresh: int, seen_at: int) -> Anomaly | None:
+        bank, background = self._bank, self._background
+        if bank is None or background is None or len(self._recent) <= background.order:
             return None
-        anomaly = self._test(reading_s)
-        self._in_alarm = self._in_alarm + 1 if anomaly else 0
+        field = np.stack(self._recent)
+        white = background.whiten(field)
+        self._end_passage()
+        find = bank.strongest(white, fresh, self._number, self._shut)
+        if find is None or find.energy <= bank.threshold:
+            self._alarm_s = 0.0
+            return None
+        begins = self._alarm_s == 0.0
+        self._alarm_s += fresh * self._steps.step_s
+        first = self._number - len(white) + 1
+        if self._alarm_s <= self.settings.alarm_s_max:
+            self._disturbed.update(range(first + find.first, first + find.end))
+        anomaly = self._anomaly(find, field[background.order:][find.first:find.end], bank, background)
+        begins = begins or self._strongest_end <= self._shut
+        if begins or self._strongest is None or find.energy > self._strongest.anomaly.energy:
+            self._strongest_end = first + find.end - 1
+            after_s = (self._steps.held_s - self._steps.row_s / 2.0
+                       + (len(white) - (find.first + find.end) / 2.0) * self._steps.step_s)
+            self._strongest = Sighting(anomaly, find.scale.tau_s, white[find.first:find.end], background,
+                                       self._steps.step_s, seen_at - round(after_s * 1e9))
         return anomaly
 
-    def _learns(self) -> bool:
-        return self._in_alarm == 0 or self._in_alarm > self.settings.alarm_readings_max
+    def _end_passage(self) -> None:
+        """Shut out a passage that is over, so that the next object is judged without it."""
+        if self._strongest is None:
+            return
+        wait_s = max(OVER_S, OVER_SHARE * self._strongest.anomaly.window_s)
+        if (self._number - self._strongest_end) * self._steps.step_s > wait_s:
+            self._shut = max(self._shut, self._strongest_end)
 
-    def _fitted(self) -> _Whitener | None:
-        """The whitener of the background, fitted again now and then: it changes over minutes."""
-        if self._whitener is None or self._learnt >= REFIT_READINGS:
-            self._whitener, self._learnt = _whitener(np.concatenate(self._quiet)), 0
-        return self._whitener
-
-    def _test(self, reading_s: float) -> Anomaly | None:
-        fitted, recent = self._fitted(), np.concatenate(self._recent)
-        if fitted is None:
-            return None
-        n = self.settings.window_readings * self.settings.steps_per_reading
-        energy = float(np.sum(fitted.whiten(recent)[-n:] ** 2))
-        dof = n * int(fitted.live.sum())
-        threshold = dof * f_threshold(self.pfa, dof, fitted.dof)
-        if energy <= threshold:
-            return None
-        before = np.concatenate(tuple(self._quiet)[-self.settings.window_readings:])
-        peak_t = float(np.abs(recent[-n:] - np.median(before, axis=0))[:, fitted.live].max())
-        return Anomaly(energy, threshold, self.pfa, peak_t, self.settings.window_readings * reading_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Whitener:
-    """Autoregressive coefficients [channel][lag + 1] of the live channels, and the inverse noise root.
-
-    `centre` [channel] is taken off first: 50 uT of Earth's field would cost seven digits of a picotesla. `dof` is
-    the number of innovations the noise was estimated from.
-    """
-
-    live: NDArray[np.bool_]
-    centre: NDArray[np.float64]
-    coefficients: NDArray[np.float64]
-    root: NDArray[np.float64]
-    dof: int
-
-    def whiten(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Innovations of unit variance, uncorrelated between channels: [rows - ORDER, live channels]."""
-        return _innovations(field[:, self.live] - self.centre, self.coefficients) @ self.root
-
-
-def _whitener(background: NDArray[np.float64]) -> _Whitener | None:
-    """Fit per channel by least squares, then decorrelate the channels; None where no channel is alive."""
-    spread, level = background.var(axis=0), np.mean(background**2, axis=0)
-    live = np.isfinite(spread) & (spread > STUCK * level)
-    if not live.any():
-        return None
-    centre = background[:, live].mean(axis=0)
-    used = background[:, live] - centre
-    coefficients = np.stack([np.linalg.lstsq(_lags(x), x[ORDER:], rcond=None)[0] for x in used.T])
-    innovation = _innovations(used, coefficients)
-    # ORDER + 1 parameters were fitted per channel: residuals are that much too small, predictions that much off.
-    n, fitted = len(innovation), ORDER + 1
-    covariance = innovation.T @ innovation / (n - fitted) * (1.0 + fitted / n)
-    # Two columns of the same values, or a ramp that is predicted exactly, would leave it without an inverse.
-    covariance += np.diag(SAME * covariance.diagonal() + NOISE_FLOOR_T**2)
-    root = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    return _Whitener(live, centre, coefficients, root, n * int(live.sum()))
-
-
-def _lags(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ORDER values before each value, and a constant: [n - ORDER, ORDER + 1]."""
-    past = np.stack([x[ORDER - k - 1: len(x) - k - 1] for k in range(ORDER)], axis=1)
-    return np.concatenate([past, np.full((len(past), 1), DRIFT_STEP_T)], axis=1)
-
-
-def _innovations(field: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([x[ORDER:] - _lags(x) @ a for x, a in zip(field.T, coefficients, strict=True)], axis=1)
-
-
-def _field_tesla(reading: Reading) -> NDArray[np.float64] | None:
-    """The magnetic channels in tesla, [rows, channels]; None where there is none or a value is no field."""
-    scales = [(i, TESLA_PER_UNIT[c.unit]) for i, c in enumerate(reading.channels) if c.unit in TESLA_PER_UNIT]
-    if not scales or not len(reading.values):
-        return None
-    field = np.stack([reading.values[:, i] * scale for i, scale in scales], axis=1)
-    return field if np.isfinite(field).all() and np.abs(field).max() < FIELD_T_MAX else None
-
-
-def _averaged(field: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-    """Means over equal parts of the reading, at most `steps` of them."""
-    return np.stack([part.mean(axis=0) for part in np.array_split(field, min(steps, len(field)))])
-
-
-def _seconds(reading: Reading) -> float:
-    return len(reading.values) / reading.rate_hz if reading.rate_hz else 1.0
+    def _anomaly(self, find: Find, field: NDArray[np.float64], bank: Bank, background: Background) -> Anomaly:
+        before = [step for _, step in self._quiet][-round(BEFORE_S / self._steps.step_s):]
+        peak_t = float(np.abs(field - np.median(before, axis=0))[:, background.live].max())
+        return Anomaly(find.energy, bank.threshold, bank.pfa, peak_t, find.scale.rows * self._steps.step_s)

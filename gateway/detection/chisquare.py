@@ -13,6 +13,9 @@ from statistics import NormalDist
 NONCENTRALITY_MAX = 2000.0
 # Bisection steps: 2**-60 of any bracket is below double precision.
 BISECTIONS = 60
+# Terms of a continued fraction, and how near one its last factor must be; it converges in about ten.
+FRACTIONS_MAX = 200
+FRACTION_EXACT = 1e-12
 
 
 def log_sf_even(x: float, pairs: int) -> float:
@@ -102,3 +105,62 @@ def f_threshold(p: float, dof_above: int, dof_below: int) -> float:
         raise ValueError(message)
     root = math.sqrt(linear * linear - 4.0 * square * constant)
     return float(((-linear + math.copysign(root, z)) / (2.0 * square)) ** 3)
+
+
+def log_sf(x: float, dof: int) -> float:
+    """Natural log of P(chi-square with `dof` degrees of freedom > x), even or odd: exact, a finite sum."""
+    if dof % 2 == 0:
+        return log_sf_even(x, dof // 2)
+    half = x / 2.0
+    if half <= 0.0:
+        return 0.0
+    terms = [(j - 0.5) * math.log(half) - half - math.lgamma(j + 0.5) for j in range(1, (dof + 1) // 2)]
+    root = math.sqrt(half)
+    # Beyond 26 erfc leaves double precision; its expansion is then good to 1e-3 of itself, relative.
+    terms.append(math.log(math.erfc(root)) if root < 26.0 else -half - math.log(root * math.sqrt(math.pi)))
+    top = max(terms)
+    return min(0.0, top + math.log(sum(math.exp(t - top) for t in terms)))
+
+
+@lru_cache(maxsize=256)
+def isf(p: float, dof: int) -> float:
+    """Threshold that chi-square with `dof` degrees of freedom exceeds with probability p (0 < p < 1)."""
+    low, high, goal = 0.0, 1.0, math.log(p)
+    while log_sf(high, dof) > goal:
+        high *= 2.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if log_sf(middle, dof) > goal else (low, middle)
+    return (low + high) / 2.0
+
+
+def log_sf_estimated(x: float, dof: int, dof_below: int) -> float:
+    """As `log_sf`, for noise whose variance was itself estimated with `dof_below` degrees of freedom.
+
+    The incomplete beta function by its continued fraction (Abramowitz and Stegun 26.5.8), for x above the mean.
+    """
+    if x <= dof:
+        return 0.0
+    a, b, share = dof_below / 2.0, dof / 2.0, dof_below / (dof_below + x)
+    fraction, c, d = 1.0, 1.0, 0.0
+    for n in range(1, FRACTIONS_MAX):
+        m = n // 2
+        step = (m * (b - m) if n % 2 == 0 else -(a + m) * (a + b + m)) * share / ((a + n - 1) * (a + n))
+        d = 1.0 / (1.0 + step * d)
+        c = 1.0 + step / c
+        fraction *= c * d
+        if abs(c * d - 1.0) < FRACTION_EXACT:
+            break
+    log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    return min(0.0, a * math.log(share) + b * math.log1p(-share) - math.log(a) - log_beta - math.log(fraction))
+
+
+def isf_estimated(p: float, dof: int, dof_below: int) -> float:
+    """As `isf`, for a variance that was estimated with `dof_below` degrees of freedom (0 < p << 1)."""
+    low, high, goal = float(dof), 2.0 * dof, math.log(p)
+    while log_sf_estimated(high, dof, dof_below) > goal:
+        high *= 2.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if log_sf_estimated(middle, dof, dof_below) > goal else (low, middle)
+    return (low + high) / 2.0

@@ -65,11 +65,31 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """What a pass tells of the object as one dipole on a straight line; `u_` are standard uncertainties (k = 1).
+
+    `closest_at` is the monotonic time of the closest approach in nanoseconds, without the delays of the line.
+    `crossing_s` is closest approach over speed: that is measured. Metres and A m^2 come from it by a prior on
+    the speed; value and uncertainty are the middle and half the width of the central 68 % interval.
+    """
+
+    closest_at: int
+    u_closest_at_s: float
+    crossing_s: float
+    u_crossing_s: float
+    closest_m: float
+    u_closest_m: float
+    moment_am2: float
+    u_moment_am2: float
+
+
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """A magnetic anomaly in the lane: something ferrous moved past. It never names a substance.
 
     `energy` is the detection statistic over the window, `threshold` the value it exceeds with probability
-    `pfa` in background alone; `peak_t` is the largest deviation in tesla.
+    `pfa` in background alone; `peak_t` is the largest deviation in tesla. `passage` is None where the anomaly
+    is not one dipole on a straight line.
     """
 
     energy: float
@@ -77,3 +97,4 @@ class Anomaly:
     pfa: float
     peak_t: float
     window_s: float
+    passage: Passage | None = None

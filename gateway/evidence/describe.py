@@ -99,11 +99,21 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
 
 
 def anomaly(body: AnomalyBody) -> tuple[str, ...]:
-    """Return the deviation and how sure it is one."""
-    found = body.anomaly
-    return (
+    """Return the deviation, how sure it is one, and what it tells of the object."""
+    found, passed = body.anomaly, body.anomaly.passage
+    lines = (
         f"{body.instrument}: magnetic anomaly, peak {found.peak_t:.4g} T in {found.window_s:g} s",
         f"energy {found.energy:.4g} over threshold {found.threshold:.4g} (false-alarm probability {found.pfa:.3g})",
+    )
+    if passed is None:
+        return (*lines, "not one dipole on a straight line: no moment or distance is stated")
+    return (
+        *lines,
+        (f"ferrous mass in motion: {(body.seen_at - passed.closest_at) / 1e9:.2f} s before the window's end it was "
+         f"closest (u = {passed.u_closest_at_s:.2g} s)"),
+        f"closest approach over speed {passed.crossing_s:.3g} s, u = {passed.u_crossing_s:.2g} s",
+        (f"with the prior on its speed: {passed.closest_m:.2g} m away, u = {passed.u_closest_m:.2g} m; "
+         f"moment {passed.moment_am2:.2g} A m^2, u = {passed.u_moment_am2:.2g} A m^2 (k = 1)"),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
-from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, SubstanceScore, Verdict
+from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -136,8 +136,20 @@ JUDGEMENT = Struct(
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 
+PASSAGE = Struct(
+    Passage,
+    Field(1, "closest_at", INSTANT),
+    Field(2, "u_closest_at_s", Real()),
+    Field(3, "crossing_s", Real()),
+    Field(4, "u_crossing_s", Real()),
+    Field(5, "closest_m", Real()),
+    Field(6, "u_closest_m", Real()),
+    Field(7, "moment_am2", Real()),
+    Field(8, "u_moment_am2", Real()),
+)
 DEVIATION = Struct(Anomaly, Field(1, "energy", Real()), Field(2, "threshold", Real()), Field(3, "pfa", Real()),
-                   Field(4, "peak_t", Real()), Field(5, "window_s", Real()))
+                   Field(4, "peak_t", Real()), Field(5, "window_s", Real()),
+                   Field(6, "passage", PASSAGE, optional=True))
 ANOMALY = Struct(AnomalyBody, Field(1, "instrument", NAME), Field(2, "anomaly", DEVIATION),
                  Field(3, "seen_at", INSTANT))
 FAULT = Struct(

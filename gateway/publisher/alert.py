@@ -16,6 +16,7 @@ from gateway.publisher.journal import payload_of
 from gateway.publisher.message import Alert
 
 if TYPE_CHECKING:
+    from gateway.detection.verdict import Anomaly
     from gateway.publisher.source import Entry
 
 REASONS_MAX = 16             # what an officer reads; the rest stands in the record
@@ -39,9 +40,19 @@ def alert_of(entry: Entry) -> Alert | None:
         return Alert("alarm", clipped(verdict.reasons), substances, found.body.instrument, when)
     if isinstance(found.body, AnomalyBody):
         anomaly = found.body.anomaly
-        reason = f"energy {anomaly.energy:.4g} over the threshold {anomaly.threshold:.4g}, peak {anomaly.peak_t:.3g} T"
-        return Alert("anomaly", (reason,), (), found.body.instrument, when)
+        return Alert("anomaly", told_of(anomaly), (), found.body.instrument, when)
     return None
+
+
+def told_of(anomaly: Anomaly) -> tuple[str, ...]:
+    """Return what an anomaly says: ferrous mass in motion, how sure, and how large and near with uncertainty."""
+    reason = f"energy {anomaly.energy:.4g} over the threshold {anomaly.threshold:.4g}, peak {anomaly.peak_t:.3g} T"
+    passed = anomaly.passage
+    if passed is None:
+        return (reason,)
+    size = (f"ferrous mass in motion, moment {passed.moment_am2:.2g} A m^2 (u = {passed.u_moment_am2:.2g}), "
+            f"closest approach {passed.closest_m:.2g} m (u = {passed.u_closest_m:.2g})")
+    return (reason, size)
 
 
 def clipped(reasons: tuple[str, ...]) -> tuple[str, ...]:

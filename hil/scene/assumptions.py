@@ -80,6 +80,10 @@ LANE: Final = _rows(
     ("Lane.seed", "1"), ("Pass.speed_mps", "1 m/s"), ("Pass.closest_m", "1 m"), ("Pass.height_m", "0"),
     ("Sensor.position_m", "the origin"), ("Sensor.white_nt", "5 pT/sqrt(Hz)"),
     ("Sensor.flicker_nt", "5 pT/sqrt(Hz) at 1 Hz"), ("Sensor.key", "0"),
+    ("Sensor.heading_nt", "0; published sensors have 0.1 to 5 nT, taken as the cosine between field and lane"),
+    ("vehicle", "one dipole of 155 A m^2 (van) or 881 A m^2 (lorry) 4 m away at 2 m/s"),
+    ("passing speed", "uniform from 0.3 to 2 m/s: the detector's prior for metres and A m^2 too"),
+    ("closest approach", "0.3 to 5 m, any octave alike: the detector's prior too"),
 )
 
 ASSUMPTIONS: Final = (*MODEL, *BAY, *LOAD, *LANE)

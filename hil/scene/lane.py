@@ -41,6 +41,16 @@ class Pass:
     height_m: float = 0.0
 
 
+# A van and a lorry's worth of steel, as one dipole each: an assumption. Metres away, they outshine what is carried.
+VAN_AM2: Final = (60.0, -25.0, -140.0)
+LORRY_AM2: Final = (350.0, 120.0, -800.0)
+
+
+def vehicle(at_s: float, speed_mps: float = 2.0, moment_am2: Vector = VAN_AM2) -> Pass:
+    """Return a vehicle on the next lane, 4 m away: ferrous mass in motion too, and told of as such."""
+    return Pass(moment_am2, at_s, speed_mps, 4.0, 0.3)
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """The surroundings all sensors share. Every default is an assumption.
@@ -63,13 +73,15 @@ class Sensor:
     """Where a magnetometer stands and its own noise: white floor and 1/f part at 1 Hz, nT/sqrt(Hz).
 
     `key` tells its noise from that of every other sensor of the lane. The defaults are those of an optically
-    pumped sensor in the Earth's field.
+    pumped sensor in the Earth's field. `heading_nt` is the heading error of a scalar sensor: what it reads too much
+    where the field lies along the lane, nothing where it is vertical. It turns a change of direction into a reading.
     """
 
     position_m: Vector = (0.0, 0.0, 0.0)
     white_nt: float = 0.005
     flicker_nt: float = 0.005
     key: int = 0
+    heading_nt: float = 0.0
 
 
 def vector_source(lane: Lane, sensor: Sensor) -> FieldSource:
@@ -85,8 +97,10 @@ def scalar_source(lane: Lane, sensor: Sensor) -> FieldSource:
     """Return what a scalar sensor reads, the magnitude of the field; shape [n]."""
     def read(t0_s: float, n: int, rate_hz: float) -> NDArray[np.float64]:
         index, time_s = _samples(t0_s, n, rate_hz)
-        magnitude = np.linalg.norm(ambient_nt(lane, sensor.position_m, time_s, rate_hz), axis=1)
-        return np.asarray(magnitude + _sensor_noise(lane, sensor, 3, index, rate_hz))
+        field = ambient_nt(lane, sensor.position_m, time_s, rate_hz)
+        magnitude = np.linalg.norm(field, axis=1)
+        heading = sensor.heading_nt * field[:, 0] / magnitude
+        return np.asarray(magnitude + heading + _sensor_noise(lane, sensor, 3, index, rate_hz))
     return read
 
 

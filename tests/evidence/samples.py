@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drivers.sample import BandPlan, Channel, Identity
-from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, SubstanceScore, Verdict
+from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -72,7 +72,8 @@ BODIES: dict[Kind, Body] = {
                         (LineEvidence("nu+ 3.41", 3410.0, 3410.125, 2.5, 0.25, 100.0),)),),
         9, sha256(b"scan").digest(), sha256(b"model").digest(),
     )),
-    Kind.ANOMALY: AnomalyBody("mag-lane-1", Anomaly(22.5, 13.8, 1e-6, 2.5e-8, 4.0), 123_456_791),
+    Kind.ANOMALY: AnomalyBody("mag-lane-1", Anomaly(
+        22.5, 13.8, 1e-6, 2.5e-8, 4.0, Passage(123_450_000, 0.125, 1.5, 0.25, 1.75, 0.75, 0.5, 0.375)), 123_456_791),
     Kind.FAULT: FaultBody(FaultSource.INSTRUMENT, "oven-1", "silent", "no answer for 3.0 s", 123_456_792),
     Kind.START: StartBody("aarch64", "Debian GNU/Linux 12", "3.11.2", ("cbor2 6.3.0",), True,
                           "spingate/gw-1\n5\nAAAA\n"),

@@ -14,7 +14,7 @@ from drivers.sample import BandCapture, Channel, Identity, Sample, ScanCapture
 from gateway.assembly import Assembly, assemble
 from gateway.config import load
 from gateway.core import Core
-from gateway.detection.anomaly import EnergyDetector
+from gateway.detection.anomaly import PassDetector
 from gateway.detection.verdict import Anomaly, Outcome, Verdict
 from gateway.evidence import keys
 from gateway.evidence.body import AnomalyBody, ReadingBody, VerdictBody
@@ -47,7 +47,7 @@ FIELD = Sample(Identity("Twinleaf", "OMG", "1", "1"), "field", (Channel("x", "ma
 JUDGING_S = 0.5
 
 
-class Alarmed(EnergyDetector):
+class Alarmed(PassDetector):
     """Sees something in every reading, without five minutes of quiet before."""
 
     def feed(self, reading: Reading) -> Anomaly:

@@ -9,11 +9,11 @@ import numpy as np
 
 from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Identity
-from gateway.detection.anomaly import EnergyDetector, LaneSettings
+from gateway.detection.anomaly import LaneSettings, PassDetector
 from gateway.lane_watch import STREAMS_MAX, LaneWatch
 
 QUIET_READINGS = 40
-SETTINGS = LaneSettings(background_readings=20)
+SETTINGS = LaneSettings(background_s=20.0)
 BLANK = Reading(Identity("", "", "", ""), "vector", (Channel("x", "magnetic flux density", "nT"),), np.zeros((8, 1)),
                 np.zeros(1), 8.0, 0, 0, bytes(32), Trust(calibrated=False, certificate_sha256=None))
 
@@ -27,21 +27,21 @@ def readings(chance: np.random.Generator, number: int, stream: str = "vector") -
 def told(streams: tuple[str, ...]) -> list[str]:
     """Return the streams that told of the object."""
     chance = np.random.default_rng(5)
-    watch = LaneWatch(lambda: EnergyDetector(SETTINGS), 1.0)
+    watch = LaneWatch(lambda: PassDetector(SETTINGS), 1.0)
     moments = [watch.take(readings(chance, number, stream), Future())
-               for number in range(QUIET_READINGS + 6) for stream in streams]
+               for number in range(QUIET_READINGS + 45) for stream in streams]
     return [moment.reading.stream for moment in moments if moment is not None]
 
 
 def test_a_second_stream_neither_blinds_the_first_nor_doubles_its_alerts() -> None:
     """Interleaved readings of another stream are no gap in the background and no quiet in the passage."""
     assert told(("vector",)) == ["vector"]
-    assert told(("vector", "gradient")) == ["vector", "gradient"]
+    assert sorted(told(("vector", "gradient"))) == ["gradient", "vector"]
 
 
 def test_a_device_that_goes_on_inventing_streams_fills_no_memory() -> None:
     """The oldest is forgotten, and the newest is watched."""
-    watch, chance = LaneWatch(lambda: EnergyDetector(SETTINGS), 1.0), np.random.default_rng(5)
+    watch, chance = LaneWatch(lambda: PassDetector(SETTINGS), 1.0), np.random.default_rng(5)
     for number in range(100):
         watch.take(readings(chance, 0, f"stream {number}"), Future())
     assert len(watch._streams) == STREAMS_MAX

@@ -37,7 +37,7 @@ def test_a_passage_is_told_once_at_its_strongest_when_it_has_faded_by_half() -> 
 
 def test_a_short_disturbance_is_told_when_the_field_is_quiet_again() -> None:
     """What ends before it has faded is not forgotten."""
-    assert told([None, 20, 25, None, None]) == [(3, 25.0)]
+    assert told([None, 20, 25, *[None] * 25]) == [(27, 25.0)]
 
 
 def test_nobody_waits_longer_than_three_seconds_for_what_stands_in_the_lane() -> None:
@@ -47,8 +47,10 @@ def test_nobody_waits_longer_than_three_seconds_for_what_stands_in_the_lane() ->
 
 
 def test_two_passages_are_two_alerts() -> None:
-    """What comes after a quiet reading is another object."""
-    assert told([20, 9, None, 30, 10, None]) == [(1, 20.0), (4, 30.0)]
+    """What comes after two and a half quiet seconds is another object."""
+    quiet = [None] * 25
+    assert told([20, 9, *quiet, 30, 10, None]) == [(1, 20.0), (28, 30.0)]
+    assert told([20, 9, None, 30, 10, None]) == [(1, 20.0)], "a slow search does not look at every reading"
 
 
 def test_quiet_says_nothing() -> None:
@@ -62,5 +64,10 @@ def test_an_object_that_is_passing_when_a_line_breaks_is_told_at_once_and_once()
     assert passing.hurry() is None
     assert passing.take(held) is None
     assert [passing.hurry(), passing.hurry()] == [held, None]
-    assert [passing.take(held), passing.take(None)] == [None, None]
-    assert [passing.take(held), passing.take(None)] == [None, held]
+    assert [passing.take(held), *(passing.take(None) for _ in range(25))] == [None] * 26
+    assert [passing.take(held), *(passing.take(None) for _ in range(25))] == [*[None] * 25, held]
+
+
+def test_an_object_that_follows_closely_is_told_for_itself() -> None:
+    """The first is still felt when the second comes; an energy well above the one told of is no fading object."""
+    assert told([None, 20, 100, 49, 30, 15, 70, 200, 90, 40]) == [(3, 100.0), (8, 200.0)]

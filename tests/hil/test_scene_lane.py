@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.signal import welch
 
 from hil.scene.chance import flicker, gaussian, key_of
-from hil.scene.lane import Lane, Pass, Sensor, ambient_nt, dipole_nt, scalar_source, vector_source
+from hil.scene.lane import Lane, Pass, Sensor, ambient_nt, dipole_nt, scalar_source, vector_source, vehicle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +70,34 @@ def test_a_scalar_sensor_sees_the_projection_on_the_earth_field() -> None:
     assert np.abs(scalar - size - along).max() <= 1.001 * second_order < 0.002 * np.ptp(along)
 
 
+def test_the_dipole_is_the_gradient_of_its_potential() -> None:
+    """An independent form, minus the gradient of mu0/4pi (m.r)/r^3 by central differences, gives the same field."""
+    moment, step = np.array([0.4, -1.2, 0.7]), 1e-5
+
+    def potential(place: NDArray[np.float64]) -> float:
+        return 100.0 * float(moment @ place) / float(np.sqrt(place @ place)) ** 3
+
+    for place in np.random.default_rng(8).uniform(0.6, 2.0, (10, 3)):
+        minus = [-(potential(place + e) - potential(place - e)) / 2 / step for e in step * np.eye(3)]
+        assert dipole_nt(moment, place[None])[0] == pytest.approx(minus, rel=1e-6, abs=1e-6)
+
+
+def test_a_vehicle_on_the_next_lane_outshines_what_is_carried() -> None:
+    """A van four metres away gives hundreds of times the field of a tenth of an ampere square metre at two."""
+    for going, least_nt, most_nt in ((vehicle(10.0), 100.0, 500.0), (Pass((0, 0, 0.1), 10.0, closest_m=2.0), 1.0, 2.0)):
+        lane = replace(CALM, passes=(going,), earth_nt=(0, 0, 0))
+        peak_nt = np.abs(vector_source(lane, NOISELESS)(0.0, 2000, 100.0)).max()
+        assert least_nt < peak_nt < most_nt
+
+
+def test_a_heading_error_reads_the_direction_of_the_field() -> None:
+    """A field along the lane is read too large by the whole error, a vertical one not at all."""
+    for earth_nt, error_nt in (((50_000.0, 0.0, 0.0), 2.0), ((0.0, 0.0, 50_000.0), 0.0)):
+        lane = replace(CALM, earth_nt=earth_nt)
+        seen = scalar_source(lane, replace(NOISELESS, heading_nt=2.0))(0.0, 10, 10.0)
+        assert seen == pytest.approx(50_000.0 + error_nt, abs=1e-6)
+
+
 def in_pieces(source: FieldSource, cuts: list[int], n: int, rate_hz: float) -> NDArray[np.float64]:
     """Return the samples as asked for between successive cuts."""
     edges = [0, *sorted(cuts), n]
@@ -105,7 +133,7 @@ def test_sensors_and_seeds_have_noise_of_their_own() -> None:
 
 
 def test_the_white_floor_and_the_flicker_have_their_stated_densities() -> None:
-    """Welch's estimate gives white and 1/f parts back within 5 % and 10 %."""
+    """Welch's estimate gives white and 1/f parts back within 5 %."""
     source = scalar_source(CALM, Sensor(white_nt=0.010, flicker_nt=0.0))
     frequency_hz, power = welch(source(0.0, 200_000, 100.0), 100.0, nperseg=1000)
     assert np.sqrt(power[5:-5].mean()) == pytest.approx(0.010, rel=0.05)
@@ -113,7 +141,7 @@ def test_the_white_floor_and_the_flicker_have_their_stated_densities() -> None:
     frequency_hz, power = welch(slow, 20.0, nperseg=10_000)
     for centre_hz in (0.03, 0.1, 0.3, 1.0, 3.0):
         near = (frequency_hz > 0.7 * centre_hz) & (frequency_hz < 1.4 * centre_hz)
-        assert np.sqrt((power * frequency_hz)[near].mean()) == pytest.approx(1.0, rel=0.1), centre_hz
+        assert np.sqrt((power * frequency_hz)[near].mean()) == pytest.approx(1.0, rel=0.05), centre_hz
 
 
 def test_hashed_chance_is_normal_and_uncorrelated() -> None:
