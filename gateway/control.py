@@ -60,6 +60,7 @@ class InstrumentStatus(msgspec.Struct, frozen=True):
     faults: int
     scan_progress: float | None = None
     silent_s_max: float = 10.0
+    learning: tuple[str, ...] = ()  # streams of a lane magnetometer in which no passage would be noticed yet
 
 
 class Status(msgspec.Struct, frozen=True):

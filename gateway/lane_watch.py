@@ -41,6 +41,11 @@ class LaneWatch:
         held = [(detector, passing.hurry()) for detector, passing in self._streams.values()]
         return [replace(told, anomaly=detector.measured(told.anomaly)) for detector, told in held if told is not None]
 
+    @property
+    def learning(self) -> tuple[str, ...]:
+        """Return the streams in which nothing would be noticed now: their background is not learnt yet."""
+        return tuple(stream for stream, (detector, _) in self._streams.items() if detector.learning)
+
     def _of(self, stream: str) -> tuple[PassDetector, Passing]:
         if stream not in self._streams:
             if len(self._streams) >= STREAMS_MAX:

@@ -88,6 +88,8 @@ def print_core(core: Status) -> None:
             print(f"     {one.last_value}  {one.last_value_age_s:.1f} s ago")
         if one.calibration:
             print(f"     uncalibrated: {one.calibration}")
+        if one.learning:
+            print(f"     learning the background of {', '.join(one.learning)}: no passage would be noticed yet")
         if one.last_fault:
             print(f"     last fault, {one.last_fault_age_s:.0f} s ago: {one.last_fault}")
     if core.last_verdict:

@@ -60,6 +60,11 @@ class PassDetector:
         self._seam: tuple[bool, float | None, int] | None = None
         self._forget(None)
 
+    @property
+    def learning(self) -> bool:
+        """Tell whether it still learns the background, at first or after a gap, and raises nothing."""
+        return self._bank is None
+
     def _forget(self, rate_hz: float | None) -> None:
         """A gap breaks the autoregression: start to learn again rather than alarm on the seam."""
         self._steps = FieldSteps(rate_hz)

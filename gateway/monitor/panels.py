@@ -54,6 +54,7 @@ def instruments(rows: Iterable[tuple[str, InstrumentStatus]]) -> Table:
     for word, one in rows:
         age = "" if one.last_value_age_s is None else f"{one.last_value_age_s:.1f} s"
         value = f"scanning {one.scan_progress:.0%}" if one.scan_progress is not None else one.last_value or "no answer"
+        value = f"(learning the lane) {value}" if one.learning else value
         table.add_row(Text(word, STYLES[word]), one.name, value, age, one.last_fault)
     return table
 

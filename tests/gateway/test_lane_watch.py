@@ -46,3 +46,15 @@ def test_a_device_that_goes_on_inventing_streams_fills_no_memory() -> None:
         watch.take(readings(chance, 0, f"stream {number}"), Future())
     assert len(watch._streams) == STREAMS_MAX
     assert "stream 99" in watch._streams
+
+
+def test_it_says_that_it_is_still_learning() -> None:
+    """A lane that would notice nothing yet must not look like a quiet one."""
+    watch, chance = LaneWatch(lambda: PassDetector(SETTINGS), 1.0), np.random.default_rng(5)
+    watch.take(readings(chance, 0), Future())
+    assert watch.learning == ("vector",)
+    for number in range(1, QUIET_READINGS):
+        watch.take(readings(chance, number), Future())
+    assert watch.learning == ()
+    watch.take(readings(chance, 10 * QUIET_READINGS), Future())
+    assert watch.learning == ("vector",), "a gap: it learns again"
