@@ -1,6 +1,6 @@
-"""spingate bench: measure memory, records per second, latency beside a floor, and a long run. It asserts nothing.
+"""spingate bench: measure memory, records per second, latency beside a floor, a long run, and detection.
 
-Real processes and a real broker on loopback, emulated instruments in a process of their own.
+Real processes and a real broker on loopback, emulated instruments in a process of their own. It asserts nothing.
 """
 
 from __future__ import annotations
@@ -9,26 +9,28 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from gateway.cli.bench_detection import add_options, run_detection
 from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
     from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine", "load")
+TOPICS = ("spine", "load", "detection")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate bench`."""
-    parser = subparsers.add_parser("bench", help="measure memory, records per second and latency")
+    parser = subparsers.add_parser("bench", help="measure memory, records per second, latency and detection")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, or a whole bay under load (spine)")
+                        help="the spine, a whole bay under load, or detection against its limits (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
     parser.add_argument("--minutes", type=minutes, default=10.0, metavar="N", help="load: length of the run (10)")
     parser.add_argument("--broker", default="auto", choices=("auto", "embedded"),
                         help="auto: mosquitto where it is installed, else the embedded one")
+    add_options(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -51,7 +53,7 @@ def minutes(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
-    return run_load(arguments) if arguments.what == "load" else run_spine(arguments)
+    return {"spine": run_spine, "load": run_load, "detection": run_detection}[arguments.what](arguments)
 
 
 def run_load(arguments: argparse.Namespace) -> int:

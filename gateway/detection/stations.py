@@ -120,7 +120,9 @@ def _refined(windows: NDArray[np.complex128], tones: NDArray[np.float64]) -> NDA
         residual = windows.T - waves @ amplitudes
         hessian = (slopes.conj().T @ slopes) * (amplitudes.conj() @ amplitudes.T)
         gradient = np.sum(amplitudes.conj() * (slopes.conj().T @ residual), axis=1)
-        tones = tones + np.clip(np.linalg.solve(hessian.real, gradient.real), -0.5 / POINTS, 0.5 / POINTS)
+        # Least squares, not a solution: two tones that ran into each other make the matrix singular.
+        step = np.linalg.lstsq(hessian.real, gradient.real, rcond=None)[0]
+        tones = tones + np.clip(step, -0.5 / POINTS, 0.5 / POINTS)
     return tones
 
 
