@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import chi2, fisher_exact, ncx2
+from scipy.stats import chi2, fisher_exact, kstest, ncx2
 
 from calibration.lines import covered, line_table
 from calibration.moment import axial_field_ft, composition_of, moment_per_kg
@@ -34,6 +34,7 @@ from hil.bench.detection.theory import (
     references,
 )
 from hil.bench.detection.trials import Nulls, Scene, Targets
+from hil.bench.detection.uniform import kolmogorov, uniformity
 from hil.bench.second_scene import Parcel, signal_ft
 from hil.scene.bay import Bay, Tier
 from hil.scene.load import Content, Load
@@ -153,6 +154,17 @@ def test_the_difference_of_two_proportions_is_fishers() -> None:
     for a, n, b, m in ((99, 100, 95, 100), (3, 999, 5, 500), (0, 10, 0, 10)):
         oracle = fisher_exact([[a, n - a], [b, m - b]]).pvalue
         assert difference_p(a, n, b, m) == pytest.approx(oracle, rel=1e-6)
+
+
+def test_uniform_p_values_pass_and_shifted_ones_do_not() -> None:
+    """Nulls of one kind give a KS p-value above 0.01, nulls that change half-way one far below; ties do no harm."""
+    rng = np.random.default_rng(2)
+    same = np.maximum(rng.exponential(size=999), 0.3)
+    assert uniformity(same).ks_p > 0.01
+    assert uniformity(np.concatenate([same[:499], 1.5 * same[499:]])).ks_p < 1e-4
+    assert uniformity(rng.exponential(size=10_000)).found == pytest.approx((1000, 100, 10), rel=0.5)
+    values = rng.random(200)
+    assert kolmogorov(values)[0] == pytest.approx(kstest(values, "uniform").statistic)
 
 
 def test_test_scenes_are_not_training_scenes() -> None:

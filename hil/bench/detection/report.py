@@ -12,6 +12,7 @@ import numpy as np
 
 from hil.bench.detection.bench import MIXED_DB, PDS, PFAS
 from hil.bench.detection.trials import Scene
+from hil.bench.detection.uniform import STATED, uniformity
 from hil.training.bounds import lower_bound, upper_bound
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _scene(found: Sequence[Measured]) -> Iterator[str]:
     yield f"{found[0].scene}{above}: Pd and Pfa of the decision as shipped, one-sided 95 % bounds"
     for one in found:
         yield "  " + case_line(one)
+    yield from _nulls(found)
     if found[0].axis is None:
         return
     for pfa in PFAS:
@@ -64,6 +66,15 @@ def case_line(one: Measured) -> str:
     return (f"tier {one.reference.tier.name}  {one.reference.substance:24s} {one.mass_kg:8.3f} kg  Pd {hits}/{n} "
             f">= {lower:.3f}  Pfa {one.nulls.alarms}/{one.nulls.count} <= {upper:.4f}  another named "
             f"{one.point.another}  {one.point.decide_ms:.0f} ms" + (f"  SHORT: {verdict}" if verdict else ""))
+
+
+def _nulls(found: Sequence[Measured]) -> Iterator[str]:
+    """What p-values the scans without a substance got."""
+    for tier, one in {one.reference.tier: one for one in found}.items():
+        seen = uniformity(one.nulls.score["glrt"])
+        counts = ", ".join(f"{n} at {p:g}" for n, p in zip(seen.found, STATED, strict=True))
+        yield (f"  tier {tier.name}, {seen.scans} nulls: conformal p-values uniform with KS p {seen.ks_p:.2f}; the "
+               f"likelihood ratio's own p-value was met by {counts}")
 
 
 def shortfall(one: Measured) -> str:
