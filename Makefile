@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
 PACKAGES := drivers calibration gateway hil
 
-.PHONY: help demo test lint bench train lock docs programs clean
+.PHONY: help demo test lint bench fuzz train lock docs programs clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -25,6 +25,9 @@ lint: $(VENV)/test ## ruff with everything selected, mypy strict
 
 bench: $(VENV)/run ## measure memory, records per second and latency
 	@$(BIN)/spingate bench $(ARGS)
+
+fuzz: $(VENV)/test ## look for bytes that a parser cannot bear, 5 minutes each; ARGS="--seconds 60 twinleaf"
+	@$(BIN)/python -m tests.fuzz.every $(ARGS)
 
 train: $(VENV)-train/train ## train the classifier again, in an environment of its own
 	@$(VENV)-train/bin/python -m hil.training.train build/training $(ARGS)

@@ -97,7 +97,7 @@ class BdbgDriver:
     def feed(self, chunk: bytes, now: Nanoseconds) -> list[Event]:
         """Return the sample that the reply makes, and faults."""
         events = self._inquiry.told_later()
-        if self._inquiry.open is None:
+        if chunk and self._inquiry.open is None:
             self._inquiry.stray(now)
         data = self._part + chunk
         start = data.find(START)

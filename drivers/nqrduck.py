@@ -3,6 +3,7 @@
 Rule: a record says its rate and frequencies itself; what is no measurement is told and left out.
 
 Quantity   receiver signal in arbitrary units, already averaged; only ratios inside one file mean anything
+Range      none is stated
 Rate       as recorded, 30.72 MS/s in the published hardware records
 Line       none: the bytes of a file are the stream (port file:PATH, or tcp://); several files may follow each other
 Uncertainty none is stated in the format, and no unit of field or voltage can be recovered from it

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from drivers.sample import Identity, Nanoseconds
 
 # Every device that speaks says something within this time, down to one line a second.
-LISTEN_S = 1.2
+LISTEN_S = 1.5
 
 # Where nothing answers either, the listeners get longer: there are devices that say something every few seconds.
 LISTEN_PATIENTLY_S = 6.0
@@ -41,7 +41,7 @@ LISTEN_SPEAKING_S = 9.0
 
 # A driver's question is answered within this time (57600 baud and an oven-controlled clock that waits for its second);
 # once anything comes back, it gets longer.
-ASK_S = 1.3
+ASK_S = 2.0
 ASK_ANSWERED_S = 4.0
 
 SENT_BYTES_SHOWN = 32

@@ -160,7 +160,7 @@ INSTRUMENT = Instrument(
     kind="stream",
     uncertainty="counts resolve 0.01 pT; scale by the device's own calibration, its error by certificate",
     settings={
-        "start_on_start": "true: send auto start at each opening and wait for the locks (false)",
+        "start_on_start": "true: where it is not locked at an opening, send auto start and wait for the locks (false)",
         "zero_on_start": "true: zero the field at each opening (false)",
         "calibrate_on_start": "true: calibrate at each opening, after zeroing (false)",
         "zero_axes": "which axes are zeroed: xyz or yz (xyz)",

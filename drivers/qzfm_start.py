@@ -132,6 +132,8 @@ class Start:
 
     def _after_status(self, panel: Panel, now: Nanoseconds) -> list[Fault]:
         self._next(panel)
+        if self.step == "start" and panel.locked():
+            self._next(panel)   # the line was opened anew, not the sensor: a start would cost minutes
         if self.step == "calibrate" and not panel.zeroed():
             self._next(panel)
             return [Fault("calibration failed", "the field must be zeroed first, and lamp 4 is off", now)]

@@ -25,6 +25,9 @@ RULES: dict[str, tuple[str, str]] = {
     "hs6": (r"(0[1-9]|[1-9][0-9])[0-9]{4}", "an HS-6 heading is six digits, chapter 01 to 99"),
 }
 
+# Checked before the number itself: python-stdnum takes the digits of any script for digits, and then fails on them.
+CONTAINER = re.compile(r"[A-Z]{3}[A-Z][0-9]{7}")
+
 LABEL_BYTES_MAX = 256  # as long as a name in a record may be
 
 Short = Annotated[str, Meta(max_length=64)]
@@ -65,11 +68,10 @@ def container_objection(number: str) -> str:
     if not number:
         return ""
     try:
-        plain = iso6346.validate(number) == number
+        if CONTAINER.fullmatch(number) and iso6346.validate(number) == number:
+            return ""
     except InvalidChecksum:
         return f"container = {number!r}: the check digit of {number[:10]} is {iso6346.calc_check_digit(number[:10])}"
     except ValidationError:
-        plain = False
-    if plain:
-        return ""
+        pass  # an owner code that is none
     return f"container = {number!r}: ISO 6346 asks for an owner code, U, J or Z, six digits, a check digit: CSQU3054383"

@@ -130,7 +130,9 @@ class ClockWatch:
             return None
         if now.monotonic_ns - heard.seen_at > FRESH_S_MAX * SECOND:
             return None
-        began_s = (start.error_ns or 0) / SECOND
+        # Both clocks run at one rate: their difference changes by a step alone, and by what nobody vouches for.
+        step_s = abs((now.wall_ns - now.monotonic_ns) - (start.wall_ns - start.monotonic_ns)) / SECOND
+        began_s = (start.error_ns or 0) / SECOND + step_s
         strayed_s = (now.monotonic_ns - start.monotonic_ns) / SECOND * self._drift
         if self._agreed is None or self._measured is None:
             return began_s + strayed_s

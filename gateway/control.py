@@ -1,12 +1,14 @@
 """The core's control socket: one JSON line in, one JSON line out. Edge.
 
-Only who may open the socket file may ask; a request is bounded, typed and answered, never obeyed half.
+Only who may open the socket file may ask; a request is bounded, typed and answered, never obeyed half, and never
+obeyed after its caller has given up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import pwd
+import select
 import socket
 import struct
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -38,7 +40,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what: Literal["status", "start", "stop"]
     head: Annotated[str, msgspec.Meta(max_length=63)] = ""
     claims: Claims = NOTHING
-    via: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[ -~]*\Z")] = ""
+    via: Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[ -~]*\Z")] = ""
 
 
 class InstrumentStatus(msgspec.Struct, frozen=True):
@@ -97,6 +99,8 @@ async def serve(path: Path, answer: Callable[[Ask, str], Answer]) -> asyncio.Ser
         callers.add(writer)
         try:
             line = await asyncio.wait_for(reader.readuntil(b"\n"), ANSWER_S_MAX)
+            if has_left(writer):  # it was told that nobody answers; by now another load may be in the bay
+                return
             writer.write(msgspec.json.encode(reply(line, answer, caller(writer))) + b"\n")
             await asyncio.wait_for(writer.drain(), ANSWER_S_MAX)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
@@ -119,6 +123,15 @@ def caller(writer: asyncio.StreamWriter) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return f"uid {user}"
+
+
+def has_left(writer: asyncio.StreamWriter) -> bool:
+    """Tell whether the caller has closed its end, or died (poll(2): POLLHUP); one that only stopped talking has not."""
+    if writer.is_closing():
+        return True
+    look = select.poll()
+    look.register(writer.get_extra_info("socket").fileno(), 0)
+    return bool(look.poll(0))
 
 
 def reply(line: bytes, answer: Callable[[Ask, str], Answer], who: str) -> Answer:

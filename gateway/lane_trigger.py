@@ -1,7 +1,7 @@
 """When the lane's PLC starts and stops a scan. Pure.
 
 Rule: one scan for each object. An unknown bit is never taken for an answer: it neither starts nor stops anything,
-except that a stop bit which is lost sight of keeps a scan from starting.
+except that a stop bit which is lost sight of keeps a scan from starting. After a fault of the PLC all are unknown.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class LaneTrigger:
 
     def take(self, event: Event) -> Order | None:
         """Take what the PLC's driver said and return what is to be done now."""
-        if not isinstance(event, Sample):
+        if not isinstance(event, Sample):  # a group that is not answered gives no sample that would say so
+            self._bits = dict.fromkeys(self._bits)
             return None
         for channel, value in zip(event.channels, event.values[-1], strict=True):
             if channel.name in self._bits:

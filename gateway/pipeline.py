@@ -42,6 +42,7 @@ Receipt: TypeAlias = "Future[int]"  # resolves to a record's sequence number onc
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
 UNSYNCED_MAX = 16        # readings on their way to the disk from where the next is asked for at once: see backlog
+ORDERS_MAX = 64          # of scans that are not decided yet; one that came to nothing is pushed out by later ones
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
 
 
@@ -72,9 +73,15 @@ class Lane:
     faults: int = 0
     last_reading: Reading | None = None
     trust: Trust | None = None  # of what the certificate is for
-    context: tuple[int, Receipt] | None = None  # the scan that was ordered last, and the record of its order
+    orders: dict[int, Receipt] = field(default_factory=dict)  # by scan: the record of its order
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
+
+    def ordered(self, scan_id: int, receipt: Receipt) -> None:
+        """Remember the order of a scan until the scan is in: the next one is often begun before that."""
+        if len(self.orders) >= ORDERS_MAX:
+            del self.orders[next(iter(self.orders))]
+        self.orders[scan_id] = receipt
 
     @property
     def behind(self) -> bool:
@@ -190,9 +197,8 @@ class Pipeline:
 
 async def order_of(lane: Lane, scan_id: int) -> tuple[int, ...]:
     """Return the sequence of the record that ordered a scan; nothing where this run did not order it."""
-    if lane.context is None or lane.context[0] != scan_id:
-        return ()
-    return (await asyncio.wrap_future(lane.context[1]),)
+    receipt = lane.orders.pop(scan_id, None)
+    return () if receipt is None else (await asyncio.wrap_future(receipt),)
 
 
 def explained(trust: Trust, refusal: str) -> Trust:

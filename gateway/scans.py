@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from calibration.schedule import schedule
+from drivers.sample import Fault
 from gateway import clock
 from gateway.claims import NOTHING
 from gateway.claims import objection as wrong_claim
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from drivers.nqr_head import NqrHead
-    from drivers.sample import Event
+    from drivers.sample import Event, Nanoseconds
     from gateway.claims import Claims
     from gateway.clock import Now
     from gateway.config_tables import ScanTable
@@ -57,6 +58,8 @@ class Scans:
     submit: Submit
     now: Callable[[], Now]
     trigger: LaneTrigger | None
+    away: dict[str, Nanoseconds] = field(default_factory=dict)  # heads: when one was last missed
+    stopped: set[str] = field(default_factory=set)  # heads whose scan the PLC stopped: it ends when they hear of it
 
     def begin(self, name: str, source: str, claims: Claims) -> int:
         """Order a scan of one head and journal who asked for it and what they claim about the load.
@@ -70,7 +73,8 @@ class Scans:
         except JournalBehind:
             self.heads[name].abort()
             raise
-        self.lanes[name].context = (scan_id, receipt)
+        self.lanes[name].ordered(scan_id, receipt)
+        self.stopped.discard(name)
         return scan_id
 
     def stop(self, name: str, source: str) -> None:
@@ -119,18 +123,23 @@ class Scans:
         lane = self.lanes[name]
         if lane.last_reading is None or clock.monotonic_ns() - lane.last_reading.seen_at > HEAD_SILENT_S_MAX * SECOND:
             return False
-        fault = lane.last_fault
-        return fault is None or fault.kind not in AWAY or fault.seen_at < lane.last_reading.seen_at
+        return self.away.get(name, 0) < lane.last_reading.seen_at
 
     def look(self, instrument: str, event: Event) -> None:
-        """Follow the lane's PLC: begin a scan of every free head as an object arrives, stop it as it leaves."""
+        """Note which heads are missed, and follow the lane's PLC.
+
+        A scan of every free head is begun as an object arrives, and stopped as it leaves.
+        """
+        if isinstance(event, Fault) and event.kind in AWAY:  # not the last fault: "scan failed" often follows
+            self.away[instrument] = event.seen_at
         if self.trigger is None or instrument != self.table.plc:
             return
         order = self.trigger.take(event)
         for name, head in self.heads.items() if order else ():
             with suppress(JournalBehind):  # a start is tried again with the PLC's next word, while the object stands
-                if order is Order.STOP and head.progress is not None:
+                if order is Order.STOP and head.progress is not None and name not in self.stopped:
                     self.stop(name, f"PLC {instrument}: {self.trigger.reason}")
+                    self.stopped.add(name)
                 elif order is Order.START and head.progress is None and self.hears(name):
                     self.begin(name, f"PLC {instrument}", NOTHING)
                     self.trigger.started()

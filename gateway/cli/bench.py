@@ -62,7 +62,7 @@ def run_load(arguments: argparse.Namespace) -> int:
 
     found = measure_load(arguments.broker, arguments.minutes, silent if arguments.json else say)
     if arguments.json:
-        print_json(asdict(found) | {"cpu_percent": found.cpu_percent, "lost": found.lost})
+        print_json(load_json(found))
     else:
         print("\n".join(load_lines(found)))
     return 0
@@ -114,6 +114,11 @@ def lines(found: SpineFigures) -> list[str]:
         f"floor             {floor}; gateway over floor p50 {ratio[0]:.2f}, p99 {ratio[1]:.2f}",
         f"of the p50        {parts}, signed to subscriber {stages.writer_to_subscriber_ms:.2f} ms",
     ]
+
+
+def load_json(found: LoadFigures) -> dict[str, object]:
+    """Return the figures of a long run, with those that are computed from them."""
+    return asdict(found) | {"cpu_percent": found.cpu_percent, "lost": found.lost}
 
 
 def load_lines(found: LoadFigures) -> list[str]:

@@ -43,6 +43,16 @@ class Entry:
     raw: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A signed tree head on its way to the disk, with the peaks it was computed from."""
+
+    size: int
+    note: bytes
+    peaks: bytes
+    keep: bool
+
+
 class Journal:
     """The open journal. Made by `open_journal`; one thread at a time may use it."""
 
@@ -89,19 +99,32 @@ class Journal:
             self._tree.add(leaf)
 
     def write_checkpoint(self, second_at_s: int | None, *, keep: bool) -> bytes:
-        """Sign the head as it stands, make it durable and return the note.
+        """Sign the head as it stands, make it durable and return the note."""
+        head = self.sign_head(second_at_s, keep=keep)
+        self.copy_head(head)
+        self.enter_head(head)
+        return head.note
 
-        The copy outside comes first: a checkpoint that can be read from the database, and so published, is
-        then always in the copy too. `keep` marks one to be kept for ever; of the others the last two stay.
+    def sign_head(self, second_at_s: int | None, *, keep: bool) -> Head:
+        """Return the signed head as it stands. `keep` marks one to be kept for ever; of the others the last two stay.
+
+        It must be copied and then entered, in this order: a checkpoint that can be read from the database, and so
+        published, is then always in the copy outside too.
         """
         note = checkpoint.sign(self.origin, self.size, self._tree.root(), self.key, second_at_s)
-        write_durably(checkpoint_copy(self.path), note, self._mode)
-        row = (self.size, note, b"".join(self._tree.peaks), int(keep))
+        return Head(self.size, note, b"".join(self._tree.peaks), keep)
+
+    def copy_head(self, head: Head) -> None:
+        """Make the copy outside durable. Any thread may do this, while records are appended in another."""
+        write_durably(checkpoint_copy(self.path), head.note, self._mode)
+
+    def enter_head(self, head: Head) -> None:
+        """Enter a head that was copied, however much the journal has grown since."""
+        row = (head.size, head.note, head.peaks, int(head.keep))
         with Transaction(self._connection):
             self._connection.execute("DELETE FROM checkpoint WHERE kept = 0 AND size < ?", (self._covered,))
             self._connection.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)", row)
-        self._covered = self.size
-        return note
+        self._covered = head.size
 
     def close(self) -> None:
         """Fold the write-ahead log into the database, so that the file can be copied alone; close, and let go.

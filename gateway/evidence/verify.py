@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.evidence import checkpoint, cose, proof, record
-from gateway.evidence.bench_report import JSON_BEGINS, ReportRefused, describe_report
-from gateway.evidence.bench_report import decode as decode_report
 from gateway.evidence.cbor import RECORD_BYTES_MAX, RecordRefused
 from gateway.evidence.checkpoint import CheckpointRefused
 from gateway.evidence.cose import MessageRefused
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 SQLITE_MAGIC = b"SQLite format 3\0"
 PROOF_MAGIC = proof.HEADER.encode()
 COSE_MAGIC = b"\xd2"                      # CBOR tag 18
+REPORT_BEGINS = b"{"                      # JSON; a record is a CBOR map and never begins so
 REPORT_NOTE = "that the tests were done: a signature says who signed, and that nothing was changed since"
 
 
@@ -59,11 +58,16 @@ def verify_message(message: bytes, keys: PublicKeys) -> Verification:
         payload = cose.verify(message, keys.ed25519)
     except MessageRefused:
         return verify_record(message, keys)
-    if not payload.startswith(JSON_BEGINS):
-        return verify_record(message, keys)
+    return verify_report(payload) if payload.startswith(REPORT_BEGINS) else verify_record(message, keys)
+
+
+def verify_report(payload: bytes) -> Verification:
+    """Return what holds of the report of a test bench whose signature was checked."""
+    from gateway import bench_report  # noqa: PLC0415  # a publisher or an auditor of records needs none of it
+
     try:
-        shown = describe_report(decode_report(payload))
-    except ReportRefused as refused:
+        shown = bench_report.describe_report(bench_report.decode(payload))
+    except bench_report.ReportRefused as refused:
         return Verification(Status.INVALID, "bench report", where="report", why=str(refused))
     return Verification(Status.VALID, "bench report", shown=shown, notes=(REPORT_NOTE,))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ORDER_BYTES_MAX = 4096   # the longest has every claim and a label of 200 characters
+WAIT_S_MAX = 2.0         # the core answers within milliseconds; who waited longer speaks of a load that may have gone
 REMEMBERED_MAX = 64      # a broker repeats what it saw no acknowledgement for, at once or after a reconnection
 
 
@@ -46,8 +47,8 @@ class OrderDesk:
         self._ask = ask
         self._answered: OrderedDict[str, Reply] = OrderedDict()
 
-    def take(self, payload: bytes, *, retained: bool) -> Reply:
-        """Follow one order, or say why not."""
+    def take(self, payload: bytes, *, retained: bool, waited_s: float = 0.0) -> Reply:
+        """Follow one order that has waited behind others for so long, or say why not."""
         if retained:  # it was given to whoever was there then; what lies in the bay now is something else
             return Reply("", refused="an order must not be retained at the broker")
         if len(payload) > ORDER_BYTES_MAX:
@@ -57,14 +58,15 @@ class OrderDesk:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Reply("", refused=f"not an order: {error}")
         if order.id not in self._answered:
-            self._answered[order.id] = self._follow(order)
+            late = f"it waited {waited_s:.1f} s for the orders before it" if waited_s > WAIT_S_MAX else ""
+            self._answered[order.id] = Reply(order.id, refused=late) if late else self._follow(order)
             if len(self._answered) > REMEMBERED_MAX:
                 self._answered.popitem(last=False)
         return self._answered[order.id]
 
     def _follow(self, order: Order) -> Reply:
         try:
-            answer = self._ask(Ask(order.order, order.head, order.claims, via=f"MQTT order {order.id}"[:64]))
+            answer = self._ask(Ask(order.order, order.head, order.claims, via=f"MQTT order {order.id}"))
         except ControlRefused as refused:
             return Reply(order.id, refused=str(refused))
         return Reply(order.id, answer.scan_id)

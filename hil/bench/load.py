@@ -29,7 +29,7 @@ from hil.demo.brokers import broker
 from hil.demo.site import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from hil.bench.plant import Plant
     from hil.demo.site import Service
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 SEED = 7
 MAGNETOMETERS = 8
 RATE_HZ = 480
-WARM_UP_S = 20.0        # devices described, first scans begun, numpy's and the allocator's caches filled
+WARM_UP_S_MAX = 20.0    # devices described, first scans begun, numpy's and the allocator's caches filled
 LOOK_S = 1.0
 STOP_S_MAX = 20.0
 NICE = 19               # the lowest priority
@@ -65,28 +65,30 @@ dwell_s = 60.0
 """
 
 
-def measure_load(wanted_broker: str, minutes: float, say: Callable[[str], None]) -> LoadFigures:
-    """Run the bay for so long; `say` hears how it goes."""
+def measure_load(
+    wanted_broker: str, minutes: float, say: Callable[[str], None], seats: Sequence[tuple[str, str, str]] = SEATS
+) -> LoadFigures:
+    """Run a bay of these (name, driver, place) for so long; `say` hears how it goes."""
     load_before = os.getloadavg()[0]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spingate-load-")))
         _host, port, name = stack.enter_context(broker(wanted_broker, folder))
         say(f"broker: {name}; load of the last minute: {load_before:.2f}")
-        tables = stack.enter_context(bay(folder))
+        tables = stack.enter_context(bay(folder, seats))
         with running(folder / "gateway", folder, configuration(folder, port, tables)) as plant:
-            say(f"{len(SEATS)} instruments; {minutes:g} minutes ...")
-            time.sleep(WARM_UP_S)
+            say(f"{len(seats)} instruments; {minutes:g} minutes ...")
+            time.sleep(min(WARM_UP_S_MAX, minutes * 60))
             looks = watch(plant, minutes * 60)
         return load_figures(looks, tally(folder / "gateway" / "journal.db"), (load_before, os.getloadavg()[0]))
 
 
 @contextmanager
-def bay(folder: Path) -> Iterator[str]:
+def bay(folder: Path, seats: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     """Run the emulators in a process of their own, and give their tables for gateway.toml."""
     file = folder / "bay.toml"
     file.write_text("".join(
         SEAT.format(name=name, emulate=emulate, place=place, seed=SEED + number)
-        for number, (name, emulate, place) in enumerate(SEATS)))
+        for number, (name, emulate, place) in enumerate(seats)))
     words = [*command(), "hil", "--bay", str(file), "--dir", str(folder), "--json"]
     # In our own session: Linux weighs whole sessions against each other, and priorities only inside one.
     process = subprocess.Popen(words, stdout=subprocess.PIPE)
@@ -114,7 +116,8 @@ def configuration(folder: Path, broker_port: int, tables: str) -> str:
         f"[[instrument]]{table}" + (lane if '"twinleaf"' in table else "")
         for table in tables.split("[[instrument]]")[1:])
     heading = HEADING.format(run=folder, port=broker_port)
-    return heading.replace("[clock]\n", '[clock]\nreference = "clock"\n') + WHOLE + whole
+    vouching = '[clock]\nreference = "clock"\n' if 'name = "clock"' in tables else "[clock]\n"
+    return heading.replace("[clock]\n", vouching) + WHOLE + whole
 
 
 def watch(plant: Plant, seconds: float) -> list[Look]:

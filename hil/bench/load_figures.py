@@ -5,7 +5,6 @@ A sample counts as lost where its stream's own numbering skips one, or where the
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ class Tally:
     rows: int = 0
     lost: int = 0
     verdicts: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)  # by kind
 
 
 class Ledger:
@@ -52,7 +51,8 @@ class Ledger:
                 tally.lost += max(0, body.first_row - self._next_row.get(stream, body.first_row))
                 self._next_row[stream] = body.first_row + rows
         elif isinstance(body, FaultBody):
-            self._tally(body.name).faults[body.kind] += 1
+            faults = self._tally(body.name).faults
+            faults[body.kind] = faults.get(body.kind, 0) + 1
         elif isinstance(body, VerdictBody):
             self._tally(body.instrument).verdicts += 1
 

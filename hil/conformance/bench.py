@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from drivers.sample import Fault, Sample, ScanCapture
 from gateway import clock
 from gateway.acquisition import Acquisition, options_of
+from gateway.maps import read_maps
 from gateway.progress import Progress
 from hil.conformance.emulation import switched_on
 from hil.conformance.heard import Heard
@@ -36,6 +37,8 @@ SPEAK_S_MAX = 5.0
 # The port's own pause before it opens again is 2 s at most (drivers/backoff.py).
 BACK_S_MAX = 4.0
 LOOK_S = 0.01
+# An instrument may be silent for longer, but nobody waits for it at a bench.
+SILENT_S_MAX = 30.0
 SEED = 1
 
 NOISE_BYTES = 2048
@@ -55,11 +58,12 @@ class Bench:
     @property
     def speak_s_max(self) -> float:
         """How long the device may take to its first sample."""
-        return max(SPEAK_S_MAX, self.target.row.silent_s_max + 1.0)
+        return max(SPEAK_S_MAX, min(self.target.row.silent_s_max, SILENT_S_MAX) + 1.0)
 
     def options(self) -> DriverOptions:
         """What the configuration would tell the driver."""
-        return options_of(self.target.table(self.target.port or "/dev/emulated"))
+        table = self.target.table(self.target.port or "/dev/emulated")
+        return options_of(table, read_maps([table], Path()))
 
     def listen(self) -> Heard:
         """Open, wait for the first sample, and listen for as long as was asked."""
@@ -84,13 +88,15 @@ class Bench:
     async def _listen(self, seconds: float) -> Heard:
         async with self._standing() as (_, port), self._open(port) as heard:
             await until(lambda: spoke(heard), self.speak_s_max)
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(seconds if spoke(heard) else 0)     # nobody there: an hour more shows nothing
         return heard
 
     async def _twice(self) -> tuple[Heard, Heard]:
         async with self._standing() as (_, port):
             async with self._open(port) as first:
                 await until(lambda: spoke(first), self.speak_s_max)
+            if not spoke(first):
+                return first, first
             async with self._open(port) as second:
                 await until(lambda: spoke(second), self.speak_s_max)
         return first, second
@@ -156,7 +162,9 @@ class Bench:
         def deliver(_name: str, event: Event) -> None:
             heard.take(event, clock.monotonic_ns())
 
-        running = asyncio.ensure_future(Acquisition([self.target.table(port)], Progress()).run(deliver))
+        table = self.target.table(port)
+        acquisition = Acquisition([table], Progress(), read_maps([table], Path()))
+        running = asyncio.ensure_future(acquisition.run(deliver))
         try:
             yield heard
         finally:

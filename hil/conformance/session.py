@@ -6,13 +6,15 @@ Rule: the report is written whatever failed, and says what was not tried; it is 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from drivers.driver import SettingRefused
 from gateway.acquisition import check_drivers
-from gateway.evidence.bench_report import Check, Device, Figure, Outcome, Trial, clipped
+from gateway.bench_report import Check, Device, Figure, Outcome, Trial, clipped
+from gateway.maps import read_maps
 from hil.conformance import report
 from hil.conformance.checks import NotKept, NotTried
 from hil.conformance.target import Target, TargetRefused, Wanted, targets
@@ -58,7 +60,8 @@ class Conformance:
         try:
             self.targets = targets(wanted)
             for target in self.targets:
-                check_drivers([target.table(target.port or "/dev/emulated")])
+                table = target.table(target.port or "/dev/emulated")
+                check_drivers([table], read_maps([table], Path()))
             report.check_key(option.key)
         except (TargetRefused, SettingRefused, ValueError) as refused:
             raise pytest.UsageError(str(refused)) from refused
@@ -84,12 +87,17 @@ class Conformance:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self) -> Generator[None, object, object]:
         """Turn a promise not kept into a failure without a traceback, and one not tried into a skip."""
+        wrong: NotKept | None = None
+        reason: NotTried | None = None
         try:
             return (yield)
-        except NotKept as wrong:
+        except NotKept as not_kept:
+            wrong = not_kept
+        except NotTried as not_tried:
+            reason = not_tried
+        if wrong is not None:   # outside the handlers, so that no chain of exceptions is shown
             pytest.fail(str(wrong), pytrace=False)
-        except NotTried as reason:
-            pytest.skip(str(reason))
+        pytest.skip(str(reason))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -29,6 +29,9 @@ LISTEN_S_MAX = 86_400.0
 POLL_MS = 1000
 POLL_EMULATED_MS = 200
 
+# Files come over a network: a serial line would lose a part of one.
+NETWORK_ONLY = frozenset({"nqrduck"})
+
 
 class TargetRefused(ValueError):
     """The options name nothing that can be tested; the message says option, value and rule."""
@@ -64,7 +67,8 @@ class Target:
     def table(self, port: str) -> InstrumentTable:
         """Return the line that would stand in gateway.toml."""
         poll_ms = POLL_EMULATED_MS if self.emulated else POLL_MS
-        return InstrumentTable("bench", self.instrument, port, self.unit, poll_ms=poll_ms, map=self.map,
+        emulated_by = EMULATED[self.instrument].map if self.emulated else ""
+        return InstrumentTable("bench", self.instrument, port, self.unit, poll_ms=poll_ms, map=self.map or emulated_by,
                                settings=dict(self.settings))
 
 
@@ -100,7 +104,9 @@ def targets(wanted: Wanted) -> list[Target]:
 
 
 def places(row: Instrument) -> tuple[Place, ...]:
-    """Return where an emulated instrument can stand: on a pty always; on TCP where devices of its kind do."""
+    """Return where an emulated instrument can stand: on a pty, on TCP, or on both, as devices of its kind do."""
+    if row.name in NETWORK_ONLY:
+        return ("tcp",)
     return ("pty", "tcp") if row.kind == "registers" or row.name.startswith("twinleaf") else ("pty",)
 
 

@@ -218,8 +218,8 @@ class QzfmDevice:
 
 
 SCENES = {
-    "unzeroed": Ambient(),
     "zeroed": Ambient(),
+    "unzeroed": Ambient(),
     "cold": Ambient(),
     "saturated": Ambient(swing_pt=7000.0),
     "suspect": Ambient(factors=(0.9, 1.9, 0.8)),

@@ -33,7 +33,7 @@ def noise(chance: np.random.Generator, count: int, columns: int = 1) -> np.ndarr
 def test_noise_alone_is_called_a_line_as_often_as_stated(pfa: float, columns: int, width_hz: float) -> None:
     """Over 8000 records of noise the count lies within 4 standard deviations of the binomial."""
     chance = np.random.default_rng(20261123)
-    said = sum(search_line(record(noise(chance, 512, columns)), CARRIER_HZ, width_hz, pfa).present
+    said = sum(search_line(record(noise(chance, 256, columns)), CARRIER_HZ, width_hz, pfa).present
                for _ in range(TRIALS))
     assert abs(said - TRIALS * pfa) <= 4 * math.sqrt(TRIALS * pfa * (1 - pfa)), said
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CASES = walk.cases("stream")
 
 # Every place in the first bytes of a capture, whole chunks of them: the work grows with the square.
-CUT_BYTES_MAX = 1500
+CUT_BYTES_MAX = 600
 PIECES_MAX = 90
 
 

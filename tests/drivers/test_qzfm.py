@@ -150,6 +150,14 @@ def test_the_whole_start_runs_in_the_device_s_order_and_flags_what_comes_meanwhi
     assert (sample.flags, sample.channels[0].name) == ((), "field_x")
 
 
+def test_a_sensor_that_is_locked_is_not_started_again() -> None:
+    """A cable that was loose for a moment must not cost minutes."""
+    to = driver(start_on_start=True)
+    assert to.ask(0) == b"8"
+    to.feed(block() * 3, NS)
+    assert to.ask(NS) == b"7"
+
+
 @pytest.mark.parametrize(("settings", "lamps", "seconds", "kind", "after"), [
     ({"start_on_start": True}, "10000", 600, "start failed", b"7"),
     ({"zero_on_start": True}, "11100", 60, "zeroing failed", b"E"),

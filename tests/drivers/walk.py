@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 
 from drivers.capture import Chunk, parse_capture
-from drivers.driver import DriverOptions, ReadRegisters
+from drivers.driver import DriverOptions, ReadRegisters, exception_words
 from drivers.sample import Fault, Sample, ScanCapture
 from drivers.table import DRIVERS
 from hil.captures import shipped_captures
@@ -53,6 +53,11 @@ class Case:
         return self.row.speaks
 
     @property
+    def bare(self) -> bool:
+        """Whether it came over TCP, where nothing marks a frame."""
+        return self.capture.header.line is None
+
+    @property
     def device_bytes(self) -> int:
         """How many bytes came from the device."""
         return sum(len(chunk.data) for chunk in self.capture.chunks if chunk.from_device)
@@ -62,7 +67,7 @@ class Case:
         header = self.capture.header
         text = shipped_map(header.map) if header.map else ""
         return self.row.make(DriverOptions(
-            poll_s=header.poll_s, packets=header.line is None, settings=header.settings, map_text=text))
+            poll_s=header.poll_s, packets=self.bare, settings=header.settings, map_text=text))
 
 
 def cases(kind: str) -> dict[str, Case]:
@@ -113,7 +118,7 @@ def play(case: Case, chunks: Sequence[Chunk], cut: Cut, noise: dict[int, list[by
     for number, chunk in enumerate(chunks):
         for piece in (noise or {}).get(number, []):
             player.hear(piece)
-        if case.capture.header.line is None and number in (noise or {}):
+        if case.bare and number in (noise or {}):
             player.events += player.opened()    # bare TCP has no frame marks: only a new connection finds the step
         if chunk.from_device:
             for piece in cut(before, chunk.data):
@@ -187,8 +192,8 @@ class Conversing(Listening):
         """Let time go on until the driver asks; return nothing where it does not."""
         end = self.now + PATIENCE_NS
         while not (asked := well_asked(self.driver.ask(self.now))) and self.now < end:
-            self.events += checked(self.driver.feed(b"", self.now))
             self.now += TURN_NS
+            self.events += checked(self.driver.feed(b"", self.now))     # as a port does where nothing came
         return asked
 
     def answer(self, exchange: Exchange) -> None:
@@ -262,9 +267,19 @@ def answered(driver: RegisterDriver, request: Request, answer: bytes, now: Nanos
     if len(answer) < 2:
         return driver.refuse("no answer", now)
     if answer[1] & 0x80:
-        return driver.refuse(f"exception {answer[2]}", now)
-    body = answer[3:] if isinstance(request, ReadRegisters) else b""
-    return driver.answer([int.from_bytes(body[i:i + 2], "big") for i in range(0, len(body), 2)], now)
+        return driver.refuse(exception_words(answer[2], "recorded"), now)
+    return driver.answer(registers_of(request, answer), now)
+
+
+def registers_of(request: Request, answer: bytes) -> list[int]:
+    """Return the registers in a recorded answer; of coils and discrete inputs, one for each bit asked for."""
+    if not isinstance(request, ReadRegisters):
+        return []
+    body = answer[3:]
+    if request.function in {1, 2}:
+        bits = [byte >> place & 1 for byte in body for place in range(8)]
+        return bits[:request.count]
+    return [int.from_bytes(body[i:i + 2], "big") for i in range(0, len(body), 2)]
 
 
 def well_asked(asked: bytes) -> bytes:

@@ -198,6 +198,8 @@ def test_of_each_minute_one_checkpoint_stays_and_each_hour_one_has_a_second_sign
         seconds[0] = number * 30
         writer.submit(draft(Kind.FAULT, number))
         assert writer._step()                          # the thread's own step, without the thread
+        while journal.covered < journal.size:          # the head's copy is made beside it
+            assert writer._step()
     journal.close()
     result = verify_file(path, key.public)
     assert (result.status, result.records, result.notes) == (Status.VALID, 140, ())

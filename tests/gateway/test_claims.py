@@ -25,6 +25,7 @@ def test_containers_whose_check_digit_is_right_are_taken(container: str) -> None
 
 
 @pytest.mark.parametrize(("container", "told"), [
+    ("CSQU\u0663\u0660\u0665\u0664\u0663\u0668\u0663", "six digits"), ("CSQU 3054382", "six digits"),
     ("CSQU3054384", "check digit of CSQU305438 is 3"),
     ("CSQU305438", "ISO 6346"),
     ("csqu3054383", "ISO 6346"),

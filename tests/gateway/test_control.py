@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import tempfile
 from pathlib import Path
 
@@ -63,4 +64,26 @@ async def test_callers_who_say_nothing_use_up_no_descriptors(tmp_path: Path) -> 
     assert (await asyncio.to_thread(ask, tmp_path / "c", Ask("start", claims=Claims(label="four")))).scan_id == 4
     for _, writer in silent[1:]:
         writer.close()
+    server.close()
+
+
+async def test_a_request_whose_caller_gave_up_is_not_obeyed(tmp_path: Path) -> None:
+    """It was told that nobody answers; what would be scanned now may be another load. Who only hangs on is answered."""
+    obeyed: list[str] = []
+
+    def obey(asked: Ask, _who: str) -> Answer:
+        obeyed.append(asked.head)
+        return Answer()
+
+    server = await serve(tmp_path / "c", obey)
+    for name, leaves in (("gone", True), ("there", False)):
+        line = socket.socket(socket.AF_UNIX)
+        line.connect(str(tmp_path / "c"))
+        line.sendall(b'{"what":"start","head":"%s"}\n' % name.encode())  # the loop takes it when this test waits
+        line.shutdown(socket.SHUT_WR)
+        if leaves:
+            line.close()
+        await asyncio.sleep(0.1)
+        line.close()
+    assert obeyed == ["there"]
     server.close()

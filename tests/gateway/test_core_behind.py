@@ -92,7 +92,7 @@ def test_a_scan_of_a_head_that_is_away_is_refused(core: Core) -> None:
     lane = core.assembly.lanes["head"]
     assert "does not answer" in core.answer(Ask("start"), "root").refused
     lane.last_reading = heard_now()
-    lane.last_fault = Fault("port missing", "unplugged", clock.monotonic_ns())
+    core.deliver("head", Fault("port missing", "unplugged", clock.monotonic_ns()))
     assert "does not answer" in core.answer(Ask("start"), "root").refused
 
 

@@ -79,8 +79,17 @@ def test_bits_may_come_in_several_readings() -> None:
     lane = trigger()
     assert lane.take(said(object_present=1)) is None
     assert lane.take(said(gate_closed=1)) is None
-    assert lane.take(Fault("no answer", "", 0)) is None
     assert lane.take(said(emergency_stop=0)) is Order.START
+
+
+@pytest.mark.parametrize("missing", list(READY))
+def test_what_was_true_before_the_plc_was_lost_starts_nothing(missing: str) -> None:
+    """A group that is not answered any more gives no values at all: what it said last is no answer."""
+    lane = trigger()
+    lane.take(said(**READY | {"object_present": 0}))
+    assert lane.take(Fault("read refused", "", 0)) is None
+    assert lane.take(said(**{name: bit for name, bit in READY.items() if name != missing})) is None
+    assert lane.take(said(**{missing: READY[missing]})) is Order.START
 
 
 @given(st.lists(st.tuples(*[st.sampled_from([0.0, 1.0, math.nan])] * 3), max_size=40))

@@ -10,10 +10,10 @@ import pytest
 from calibration.apply import calibrate
 from drivers.driver import DriverOptions
 from drivers.geometrics import Geometrics
-from drivers.sample import Sample
+from drivers.sample import Fault, Sample
 from gateway.config import load
 from gateway.lanes import Calibrated, open_lane
-from hil.instruments.geometrics import CounterChain
+from hil.instruments.geometrics import CounterChain, Trouble
 from hil.scene.lane import Lane, Pass, Sensor, scalar_source
 
 if TYPE_CHECKING:
@@ -47,16 +47,22 @@ def test_the_magnetometers_of_a_lane_and_no_others_are_watched(driver: str, watc
     assert (lane_of(driver, tmp_path).lane.watch is not None) == watched
 
 
-def anomalies(tmp_path: Path, passes: tuple[Pass, ...], seconds: int) -> list[tuple[int, Anomaly]]:
+def anomalies(
+    tmp_path: Path, passes: tuple[Pass, ...], seconds: int, trouble: Trouble | None = None,
+) -> list[tuple[int, Anomaly]]:
     """Return what is told of a caesium magnetometer's lines, with the second it was told at."""
     lane = lane_of("geometrics", tmp_path).lane
     assert lane.watch
     source = scalar_source(Lane(seed=4, passes=passes), Sensor(key=4))
     block = source(0.0, 10 * seconds + 10, 10.0)
-    chain, driver = CounterChain([lambda t, n, hz: block[round(t * hz):][:n]]), Geometrics(DriverOptions())
+    chain = CounterChain([lambda t, n, hz: block[round(t * hz):][:n]], trouble=trouble)
+    driver = Geometrics(DriverOptions())
     told = []
     for n in range(10 * seconds):
         for event in driver.feed(chain.poll(n * 100_000_000), n * 100_000_000):
+            if isinstance(event, Fault):
+                assert event.kind == "signal lost"
+                continue
             assert isinstance(event, Sample)
             for whole in lane.block.add(event):
                 moment = lane.watch.take(calibrate(whole, None, 0.0, clock_trusted=True), Future())
@@ -71,3 +77,8 @@ def test_a_trolley_that_passes_a_caesium_magnetometer_is_told_once(tmp_path: Pat
     told = anomalies(tmp_path, (trolley,), 420)
     assert [385 < second < 412 for second, _ in told] == [True], told
     assert told[0][1].peak_t > 5e-10, "told 3 s after it was first felt, some metres before it is abreast"
+
+
+def test_a_larmor_signal_that_is_lost_and_comes_back_is_no_moving_iron(tmp_path: Path) -> None:
+    """Gone from 360 to 480 s: a fault and readings without a number, but no anomaly; the background is learnt anew."""
+    assert anomalies(tmp_path, (), 490, Trouble(lost_every_s=480.0)) == []

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from gateway import control
-from gateway.control import Answer, Ask, ControlRefused
-from gateway.publisher.orders import ORDER_BYTES_MAX, REMEMBERED_MAX, OrderDesk
-from tests.publisher.ordering import answer_to, hearing
+from gateway.control import Answer, Ask, ControlRefused, reply
+from gateway.publisher.orders import ORDER_BYTES_MAX, REMEMBERED_MAX, WAIT_S_MAX, OrderDesk
+from tests.publisher.ordering import answer_to, give, hearing
 from tests.publisher.running import quick
-from tests.publisher.subscriber import Subscriber
+from tests.publisher.subscriber import Subscriber, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +67,15 @@ def test_a_repetition_is_answered_again_and_not_followed_again() -> None:
     assert len(desk._answered) == REMEMBERED_MAX
 
 
+def test_the_longest_id_reaches_the_record_whole() -> None:
+    """Two orders whose ids differ only at the end are told apart in evidence."""
+    core = Ledger()
+    OrderDesk(core).take(json.dumps({"id": "x" * 63 + "7", "order": "start"}).encode(), retained=False)
+    line = msgspec.json.encode(core.asked[0])
+    assert reply(line, Ledger(), "somebody").scan_id == 1
+    assert core.asked[0].via.endswith("x7")
+
+
 def test_a_retained_order_is_never_followed() -> None:
     """It was meant for what lay in the bay when it was given."""
     core = Ledger()
@@ -109,6 +120,42 @@ def test_an_order_goes_from_the_broker_to_the_core_and_its_answer_back(
         broker.kill()
         broker.start()
         assert json.loads(answer_to(person, order(2)))["scan_id"] == 2
+
+
+class SlowLedger(Ledger):
+    """A core that hangs for a while at each request, but answers in time."""
+
+    def __call__(self, asked: Ask, who: str = "") -> Answer:
+        """Begin the next scan, late."""
+        time.sleep(WAIT_S_MAX + 0.5)
+        return super().__call__(asked, who)
+
+
+def test_an_order_that_waited_behind_others_is_refused(broker: Mosquitto, tmp_path: Path) -> None:
+    """It was given for what lay in the bay then; the ones before it took the core too long."""
+    core = SlowLedger()
+    with listening(tmp_path / "c", core), hearing(quick(broker.port), tmp_path / "c"), Subscriber(broker.port) as person:
+        assert json.loads(answer_to(person, b"{}"))["refused"]
+        for number in (1, 2, 3):
+            give(person, order(number))
+        told = "/order/answer"
+        assert wait_for(lambda: any(b"gate-3" in payload for payload in person.payloads(told)), 15)
+        by_id = {reply["id"]: reply["refused"] for reply in map(json.loads, person.payloads(told))}
+    assert (by_id["gate-1"], len(core.asked)) == ("", 1)
+    assert all("it waited" in by_id[late] for late in ("gate-2", "gate-3"))
+
+
+def test_a_flood_of_orders_is_bounded_and_leaves_the_line_alive(broker: Mosquitto, tmp_path: Path) -> None:
+    """A thousand orders at once: none is followed twice, none waits for ever, the next one is answered."""
+    core = Ledger()
+    with listening(tmp_path / "c", core), hearing(quick(broker.port), tmp_path / "c"), Subscriber(broker.port) as person:
+        answer_to(person, b"{}")
+        for number in range(1000):
+            give(person, order(number))
+        assert wait_for(lambda: b"gate-last" in b"".join(person.payloads("/order/answer")) or bool(
+            give(person, json.dumps({"id": "gate-last", "order": "start"}).encode())), 20)
+        vias = [asked.via for asked in core.asked]
+    assert len(vias) == len(set(vias)) > 0
 
 
 def test_without_a_core_the_answer_says_so(broker: Mosquitto, tmp_path: Path) -> None:

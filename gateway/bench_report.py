@@ -13,8 +13,6 @@ import msgspec
 from gateway.evidence.cbor import RECORD_BYTES_MAX
 from gateway.evidence.cose import SIGNATURE_BYTES
 
-JSON_BEGINS = b"{"
-
 FORMAT: Final = "spingate bench report 1"
 
 # What is left of the largest signed message for the report: its headers and signature take some 100 bytes.
