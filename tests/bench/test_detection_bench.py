@@ -22,7 +22,7 @@ from gateway.detection.policy import Policy
 from hil.bench.detection.bench import AboveTheLimit, _check_limit
 from hil.bench.detection.curves import Trials, needed, threshold
 from hil.bench.detection.report import difference_p
-from hil.bench.detection.scenes import Draw, felt, felt_again, mixed, white
+from hil.bench.detection.scenes import Draw, Laid, LaidAgain, mixed, white
 from hil.bench.detection.theory import (
     DWELL_S,
     KELVIN,
@@ -102,11 +102,24 @@ def test_both_generators_make_the_same_noise() -> None:
     """Mean power per bin of a mixed bay without stations: within 3 % overall, within 10 % at the band's edges."""
     drawn = mixed(Tier.B, np.random.default_rng(3))
     draw = Draw(replace(drawn.bay, stations=(), pilot_ft=50.0), Load(standoff_m=0.15))
-    rng = np.random.default_rng(5)
-    power = [np.mean([spectrum_of(make(draw, rng)) for _ in range(6)], axis=0) for make in (felt, felt_again)]
+    power = [np.mean([spectrum_of(make(draw, seed).scan) for seed in range(6)], axis=0) for make in (Laid, LaidAgain)]
     assert power[0].mean() == pytest.approx(power[1].mean(), rel=0.03)
     for edge in (slice(100, 118), slice(118, 128), slice(0, 10)):
         assert power[0][edge].mean() == pytest.approx(power[1][edge].mean(), rel=0.1)
+
+
+def test_a_substance_laid_into_a_drawn_bay_is_what_the_bay_would_have_made_of_it() -> None:
+    """Through gains, phases and confusers, to single precision; bands without its lines stay the same objects."""
+    draw = mixed(Tier.B, np.random.default_rng(4))
+    laid = Laid(draw, 11).holding("PETN", 2.0)
+    whole = Laid(draw.holding("PETN", 2.0), 11).scan
+    for one, other in zip(laid.bands, whole.bands, strict=True):
+        assert np.abs(one.field_ft - other.field_ft).max() < 1e-5 * max(1e3, np.abs(other.field_ft).max())
+        assert np.abs(one.pilot_gain - other.pilot_gain).max() < 1e-5
+        assert one.reflected == pytest.approx(other.reflected)
+    null = Laid(draw, 11)
+    again = null.holding("PETN", 2.0)
+    assert sum(a is b for a, b in zip(null.scan.bands, again.bands, strict=True)) == 12
 
 
 def spectrum_of(scan: Any) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -18,7 +18,7 @@ from hil.bench.detection.trials import Ground, Nulls, Scene, Targets, nulls, tar
 from hil.training.bounds import lower_bound, upper_bound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from gateway.detection.detector import Detector
     from hil.bench.detection.theory import Reference
@@ -34,7 +34,6 @@ WHITE_AXIS_DB: Final = (-5.5, -4.5, -3.5, -3.0, -2.5, -1.5, 0.0, 1.5, 3.5)
 MIXED_AXIS_DB: Final = (-5.0, -3.5, -2.0, -0.5, 0.5, 2.0, 4.0, 7.0)
 # The second generator proves or disproves Pd and Pfa; half the nulls do that.
 SECOND_SHARE: Final = 0.5
-POINT, AXIS = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +117,29 @@ def measure(detector: Detector, order: Order, say: Callable[[str], None]) -> Ite
             count = round(order.null_scans * (SECOND_SHARE if scene.second else 1.0))
             say(f"tier {tier.name}, {scene}: {count} scans without a covered substance")
             without = nulls(ground, count)
-            for reference in points:
-                say(f"tier {tier.name}, {scene}: {reference.substance}")
-                yield _measured(ground, reference, order, without)
+            say(f"tier {tier.name}, {scene}: {order.trials} scans of each substance and as many on the mass axis")
+            yield from _measured(ground, points, order, without)
 
 
-def _measured(ground: Ground, reference: Reference, order: Order, without: Nulls) -> Measured:
-    mass_kg = reference.mass_kg * (10.0 ** (MIXED_DB / 20.0) if ground.scene.hard else 1.0)
-    point = targets(ground, reference, [mass_kg] * order.trials, POINT)
-    if ground.scene.second:
-        return Measured(reference, ground.scene, mass_kg, point, None, without, ())
+def _measured(ground: Ground, points: Sequence[Reference], order: Order, without: Nulls) -> Iterator[Measured]:
+    """All substances of one scene and tier. Trials are numbered after the nulls: they share no scan with them."""
+    above = 10.0 ** (MIXED_DB / 20.0) if ground.scene.hard else 1.0
+    first = order.null_scans
+    point = targets(ground, {r: [r.mass_kg * above] * order.trials for r in points}, first)
+    axis = None if ground.scene.second else _axis(ground, points, order.trials, first + order.trials)
+    for reference in points:
+        gaps: tuple[Gap, ...] = ()
+        if axis is not None:
+            _check_limit(ground.scene, reference, axis[reference], without)
+            gaps = tuple(_gaps(ground, reference, axis[reference], without))
+        yield Measured(reference, ground.scene, reference.mass_kg * above, point[reference],
+                       axis[reference] if axis else None, without, gaps)
+
+
+def _axis(ground: Ground, points: Sequence[Reference], trials: int, first: int) -> dict[Reference, Targets]:
     steps = MIXED_AXIS_DB if ground.scene.hard else WHITE_AXIS_DB
-    masses = [reference.mass_kg * 10.0 ** (steps[n % len(steps)] / 20.0) for n in range(order.trials)]
-    axis = targets(ground, reference, masses, AXIS)
-    _check_limit(ground.scene, reference, axis, without)
-    return Measured(reference, ground.scene, mass_kg, point, axis, without,
-                    tuple(_gaps(ground, reference, axis, without)))
+    return targets(ground, {r: [r.mass_kg * 10.0 ** (steps[n % len(steps)] / 20.0) for n in range(trials)]
+                            for r in points}, first)
 
 
 def _gaps(ground: Ground, reference: Reference, axis: Targets, without: Nulls) -> Iterator[Gap]:

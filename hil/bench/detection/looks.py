@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from calibration.lines import covered
-from gateway.detection.detector import beams_of
+from gateway.detection.beam import BandBlind, form_beam
 from gateway.detection.glrt import Scene, explain
 from gateway.detection.head_array import REFERENCES
 from gateway.detection.hypotheses import grids
@@ -24,7 +24,7 @@ from gateway.detection.rule import Opinion, Ruling, Weighed, likelihood_pfa, opi
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from calibration.reading import CalibratedScan
+    from calibration.reading import CalibratedBand, CalibratedScan
     from gateway.detection.beam import Beam
     from gateway.detection.detector import Detector
     from gateway.detection.glrt import Fit
@@ -56,11 +56,33 @@ class Look:
     named: NDArray[np.bool_]
 
 
-def look(detector: Detector, scan: CalibratedScan, *, bare: bool = False) -> Look:
+class Beams:
+    """Beams of bands that were looked at before: scans laid into one bay share the bands they leave alone."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, bool], tuple[CalibratedBand, Beam | None]] = {}
+
+    def of(self, scan: CalibratedScan, *, bare: bool = False) -> tuple[Beam, ...]:
+        """One beam per band that shows anything, as the daemon forms them; `bare` with dead reference channels."""
+        found = (self._beam(band, scan.standoff_m, bare=bare) for band in scan.bands)
+        return tuple(beam for beam in found if beam is not None)
+
+    def _beam(self, band: CalibratedBand, standoff_m: float, *, bare: bool) -> Beam | None:
+        # The band is kept beside its beam: as long as it lives, no other object has its id.
+        if (id(band), bare) not in self._kept:
+            try:
+                beam = form_beam(_without_references(band) if bare else band, standoff_m)
+            except BandBlind:
+                beam = None
+            self._kept[id(band), bare] = band, beam
+        return self._kept[id(band), bare][1]
+
+
+def look(detector: Detector, scan: CalibratedScan, kept: Beams, *, bare: bool = False) -> Look:
     """Every detector's view of one scan."""
     if detector.package is None:
         raise BenchDisagrees("the bench needs a detector with a network")
-    beams = beams_of(scan, scan.standoff_m)
+    beams = kept.of(scan)
     fits = _fits(scan, beams)
     said = opinion(detector.package.card, detector.package.network.score(portrait(beams)))
     weighed = [_weighed(fits.get(name), said.substances[name], said) for name in SUBSTANCES]
@@ -69,7 +91,7 @@ def look(detector: Detector, scan: CalibratedScan, *, bare: bool = False) -> Loo
     return Look(
         glrt=_scores(fits), network=np.array([w.given for w in weighed]),
         combined=np.array([-math.log(_lowest_rate(w, thresholds)) for w in weighed]),
-        bare=_scores(_fits(scan, beams_of(_without_references(scan), scan.standoff_m))) if bare else nothing,
+        bare=_scores(_fits(scan, kept.of(scan, bare=True))) if bare else nothing,
         named=np.array([_ruled(w, thresholds, Policy().pfa_per_scan) for w in weighed]),
     )
 
@@ -127,11 +149,8 @@ def _rules(weighed: Weighed, thresholds: Thresholds, *, accepted: bool, assists:
     return rule(replace(weighed, accepted=accepted), thresholds, assists=assists) in ALARMING
 
 
-def _without_references(scan: CalibratedScan) -> CalibratedScan:
-    """The same scan by a head whose reference channels are dead: the detector leaves them out."""
-    bands = []
-    for band in scan.bands:
-        gain = band.pilot_gain.copy()
-        gain[REFERENCES] = 0.0
-        bands.append(replace(band, pilot_gain=gain))
-    return replace(scan, bands=tuple(bands))
+def _without_references(band: CalibratedBand) -> CalibratedBand:
+    """The same band by a head whose reference channels are dead: the detector leaves them out."""
+    gain = band.pilot_gain.copy()
+    gain[REFERENCES] = 0.0
+    return replace(band, pilot_gain=gain)

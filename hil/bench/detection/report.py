@@ -29,7 +29,7 @@ REFERENCES_DB: Final = 3.0
 
 def lines(found: Sequence[Measured]) -> list[str]:
     """Everything, for a person."""
-    said = ["reference points: Pd 0.999 at Pfa 1e-3, known temperature | the whole scan searched"]
+    said = ["reference points: Pd 0.999 at Pfa 1e-3, known temperature | the whole scan searched (T2e x 0.3, x 3)"]
     said += [_reference(r) for r in dict.fromkeys(one.reference for one in found)]
     for scene in dict.fromkeys(one.scene for one in found):
         said += ["", *_scene([one for one in found if one.scene is scene])]
@@ -37,7 +37,8 @@ def lines(found: Sequence[Measured]) -> list[str]:
 
 
 def _reference(r: Reference) -> str:
-    return (f"  tier {r.tier.name}  {r.substance:24s} {r.known_kg:8.3f} kg | {r.mass_kg:8.3f} kg   d of 1 kg "
+    swept = ", ".join(f"{r.mass_kg * r.d_per_kg / d:.3f}" for d in r.d_per_kg_by_t2e)
+    return (f"  tier {r.tier.name}  {r.substance:24s} {r.known_kg:8.3f} kg | {r.mass_kg:8.3f} kg ({swept})   d of 1 kg "
             f"{r.d_per_kg:6.2f}, {r.lines} lines, {r.looks:.0f} looks")
 
 

@@ -7,7 +7,7 @@ points, groups, channels and bands, in white noise of one density in every chann
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
@@ -33,8 +33,8 @@ KELVIN: Final = 295.0
 THEORY_PD: Final = 0.999
 THEORY_PFA: Final = 1e-3
 PLANS: Final = schedule(DWELL_S)
-# A deflection of 100 is far above what any probability here asks for.
-DEFLECTION_MAX: Final = 100.0
+# No result without a sweep of T2e: for most lines it is a prior.
+T2E_FACTORS: Final = (0.3, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Reference:
     `lines` free complex amplitudes are fitted; `looks` is the number of independent hypotheses that a scan tries,
     over all substances, temperatures, slopes, widths and bins. `known_kg` is the mass where a likelihood ratio that
     knows substance and temperature has Pd 0.999 at Pfa 1e-3, `mass_kg` that of one that searches them all and may
-    raise one false alarm in a thousand scans (Bonferroni). The second is the reference point.
+    raise one false alarm in a thousand scans (Bonferroni). The second is the reference point. `d_per_kg_by_t2e` is the
+    deflection of 1 kg if T2e, a prior for most lines, were so many times what the table says (`T2E_FACTORS`).
     """
 
     substance: str
@@ -52,6 +53,7 @@ class Reference:
     lines: int
     looks: float
     d_per_kg: float
+    d_per_kg_by_t2e: tuple[float, ...]
 
     @property
     def known_kg(self) -> float:
@@ -83,12 +85,14 @@ def _reference(grid: Grid, substances: int, tier: Tier) -> Reference:
     name = grid.substance.name
     kilogram = Load((Content(name, 1.0),), standoff_m=STANDOFF_M, temperature_k=KELVIN)
     looks = LOOKS_PER_HYPOTHESIS * len(grid.kelvin) * substances
-    return Reference(name, tier, len(grid.lines), looks, deflection(kilogram, Bay(tier=tier)))
+    bay = Bay(tier=tier)
+    return Reference(name, tier, len(grid.lines), looks, deflection(kilogram, bay),
+                     tuple(deflection(kilogram, bay, factor) for factor in T2E_FACTORS))
 
 
-def deflection(load: Load, bay: Bay) -> float:
+def deflection(load: Load, bay: Bay, t2e_factor: float = 1.0) -> float:
     """Deflection of a load to a detector that knows everything, in the sensors' white noise alone."""
-    emitters = sources(load, bay.temperature_k)
+    emitters = tuple(replace(one, t2e_s=one.t2e_s * t2e_factor) for one in sources(load, bay.temperature_k))
     total = 0.0
     for plan in PLANS:
         field_ft = line_field(plan, emitters, DWELL_S)

@@ -5,15 +5,15 @@ A trial is fixed by seed, scene, tier, substance and number; every trial is a wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hil.bench.detection.looks import SUBSTANCES, agrees, look
-from hil.bench.detection.scenes import felt, felt_again, mixed, white
+from hil.bench.detection.looks import SUBSTANCES, Beams, agrees, look
+from hil.bench.detection.scenes import Laid, LaidAgain, mixed, white
 from hil.bench.detection.theory import deflection
 from hil.scene.bay import Tier
 from hil.scene.load import Content
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from calibration.reading import CalibratedScan
     from gateway.detection.detector import Detector
     from hil.bench.detection.looks import Look
-    from hil.bench.detection.scenes import Draw
     from hil.bench.detection.theory import Reference
 
     Floats = NDArray[np.float64]
@@ -88,57 +86,79 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where trials are made."""
+    """Where trials are made: the detector, what the scenes hold, and the seed."""
 
     detector: Detector
     scene: Scene
     tier: Tier
     seed: int
 
-    def rng(self, what: int, number: int) -> Generator:
-        """The chance of one trial; `what` is 0 for nulls, else tells substance and kind."""
-        return np.random.default_rng((self.seed, tuple(Scene).index(self.scene), tuple(Tier).index(self.tier), what,
-                                      number))
+    def rng(self, number: int) -> Generator:
+        """The chance of one trial."""
+        return np.random.default_rng((self.seed, tuple(Scene).index(self.scene), tuple(Tier).index(self.tier), number))
 
-    def draw(self, rng: Generator) -> Draw:
-        """What lies in the bay beside the substance."""
-        return (mixed if self.scene.hard else white)(self.tier, rng)
+    def lay(self, number: int) -> Laid | LaidAgain:
+        """One trial's bay, without a covered substance so far."""
+        rng = self.rng(number)
+        draw = (mixed if self.scene.hard else white)(self.tier, rng)
+        return (LaidAgain if self.scene.second else Laid)(draw, int(rng.integers(2**63)))
 
-    def scan(self, draw: Draw, rng: Generator) -> CalibratedScan:
-        """The scan of it, by this scene's generator."""
-        return (felt_again if self.scene.second else felt)(draw, rng)
 
-    def look(self, scan: CalibratedScan) -> Look:
-        """What the detectors say; also without references where the first generator makes mixed scenes."""
-        return look(self.detector, scan, bare=self.scene is Scene.MIXED)
+@dataclass(slots=True)
+class Tally:
+    """What is collected for one substance: masses, deflections, looks, decision times."""
+
+    masses_kg: list[float] = field(default_factory=list)
+    true_deflection: list[float] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    spent_ms: list[float] = field(default_factory=list)
+
+    def targets(self, reference: Reference) -> Targets:
+        """The same in arrays."""
+        at = SUBSTANCES.index(reference.substance)
+        score = {name: np.array([getattr(one, name)[at] for one in self.looks]) for name in DETECTORS}
+        named = sum(bool(one.named[at]) for one in self.looks)
+        another = sum(bool(np.delete(one.named, at).any()) for one in self.looks)
+        return Targets(np.array(self.masses_kg) * reference.d_per_kg, np.array(self.true_deflection), score, named,
+                       another, float(np.median(self.spent_ms)))
 
 
 def nulls(ground: Ground, count: int) -> Nulls:
     """So many scans without a covered substance."""
-    seen = []
-    for number in range(count):
-        rng = ground.rng(0, number)
-        seen.append(ground.look(ground.scan(ground.draw(rng), rng)))
+    seen = [look(ground.detector, ground.lay(number).scan, Beams(), bare=_bare(ground)) for number in range(count)]
     score = {name: np.array([getattr(one, name).max() for one in seen]) for name in DETECTORS}
     return Nulls(score, sum(bool(one.named.any()) for one in seen))
 
 
-def targets(ground: Ground, reference: Reference, masses_kg: Sequence[float], kind: int) -> Targets:
-    """One scan for each mass; `kind` keeps the chance of the reference point and of the mass axis apart."""
-    at = SUBSTANCES.index(reference.substance)
-    seen, true_d, spent_ms = [], [], []
-    for number, mass_kg in enumerate(masses_kg):
-        rng = ground.rng(1 + len(SUBSTANCES) * kind + at, number)
-        draw = ground.draw(rng)
-        alone = replace(draw.load, contents=(Content(reference.substance, mass_kg),))
-        true_d.append(deflection(alone, draw.bay))
-        scan = ground.scan(draw.holding(reference.substance, mass_kg), rng)
-        seen.append(ground.look(scan))
-        if number < DECIDED:
-            before_s = thread_time()
-            agrees(ground.detector, scan, seen[-1])
-            spent_ms.append((thread_time() - before_s) * 1e3)
-    score = {name: np.array([getattr(one, name)[at] for one in seen]) for name in DETECTORS}
-    return Targets(np.array(masses_kg) * reference.d_per_kg, np.array(true_d), score,
-                   sum(bool(one.named[at]) for one in seen), sum(bool(np.delete(one.named, at).any()) for one in seen),
-                   float(np.median(spent_ms)))
+def targets(ground: Ground, masses_kg: dict[Reference, Sequence[float]], first: int) -> dict[Reference, Targets]:
+    """Each substance alone in one bay after the other, from trial `first` on: one scan for each of its masses.
+
+    Trials of one substance are independent scans. All substances are laid into the same bays, whose untouched bands
+    are looked at once: that makes a trial four times cheaper and ties substances to one another, not trials.
+    """
+    tallies = {reference: Tally() for reference in masses_kg}
+    for number in range(max(len(masses) for masses in masses_kg.values())):
+        laid, beams = ground.lay(first + number), Beams()
+        for reference, masses in masses_kg.items():
+            if number < len(masses):
+                _try(ground, laid, beams, (reference.substance, masses[number]), tallies[reference])
+    return {reference: tally.targets(reference) for reference, tally in tallies.items()}
+
+
+def _try(ground: Ground, laid: Laid | LaidAgain, beams: Beams, content: tuple[str, float], tally: Tally) -> None:
+    substance, mass_kg = content
+    scan = laid.holding(substance, mass_kg)
+    seen = look(ground.detector, scan, beams, bare=_bare(ground))
+    alone = replace(laid.draw.load, contents=(Content(substance, mass_kg),))
+    tally.masses_kg.append(mass_kg)
+    tally.true_deflection.append(deflection(alone, laid.draw.bay))
+    tally.looks.append(seen)
+    if len(tally.spent_ms) < DECIDED:
+        before_s = thread_time()
+        agrees(ground.detector, scan, seen)
+        tally.spent_ms.append((thread_time() - before_s) * 1e3)
+
+
+def _bare(ground: Ground) -> bool:
+    """A head without reference channels is tried where there is something for them to hear."""
+    return ground.scene is Scene.MIXED
