@@ -149,6 +149,15 @@ def test_a_gap_that_was_put_in_is_found_within_its_error() -> None:
         assert abs(found.deflection - wanted) < 3 * found.u
 
 
+def test_a_mass_axis_that_reaches_far_above_the_limit_is_fitted_all_the_same() -> None:
+    """Most trials at masses that nobody misses: the deflection for Pd 0.5 is still where the misses end."""
+    rng = np.random.default_rng(8)
+    d = np.repeat(np.array([5.0, 6.0, 7.0, 8.5, 10.0, 13.0, 19.0]), 17)
+    seen = np.abs(d + rng.normal(size=len(d)) + 1j * rng.normal(size=len(d))) ** 2
+    (half,) = needed(Trials(d, seen), np.full(999, 36.0), (0.5,), 1e-2, rng)
+    assert half.deflection == pytest.approx(5.85, abs=0.5)
+
+
 def test_whoever_beats_the_clairvoyant_limit_fails_the_run() -> None:
     """A detector that is told the truth is found out."""
     rng = np.random.default_rng(1)
