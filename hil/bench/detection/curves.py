@@ -80,18 +80,19 @@ def _logistic(x: Floats, y: Floats) -> tuple[float, float]:
     """Level and slope of ln(p / (1 - p)) by damped Newton; a slight ridge holds both finite where data separate."""
     centre, scale = float(x.mean()), float(x.std()) or 1.0
     design = np.stack([np.ones_like(x), (x - centre) / scale], axis=1)
-    at, best = np.zeros(2), -math.inf
-    step = np.zeros(2)
+    at: Floats = np.zeros(2)
+    best = -math.inf
+    step: Floats = np.zeros(2)
     for _ in range(NEWTON_STEPS):
-        tried = at + step
+        tried = np.asarray(at + step, np.float64)
         value = _log_likelihood(design, y, tried)
         if value <= best:
-            step = step / 2.0
+            step = np.asarray(step / 2.0, np.float64)
             continue
         at, best = tried, value
         p = 1.0 / (1.0 + np.exp(-design @ at))
         hessian = design.T @ (design * (p * (1.0 - p))[:, None]) + RIDGE * np.eye(2)
-        step = np.linalg.solve(hessian, design.T @ (y - p) - RIDGE * at)
+        step = np.asarray(np.linalg.solve(hessian, design.T @ (y - p) - RIDGE * at), np.float64)
     return float(at[0] - at[1] * centre / scale), float(at[1] / scale)
 
 
