@@ -10,7 +10,8 @@ Chain      counter 0 begins each line, every counter adds its own; A/D channel 0
 Host       listens only, unless `configure` is set: then IV00, O and C are sent at each opening and their echo awaited
 Not read   the Sandia format; clock fields (passed over in ASCII, not possible in the binary formats)
 Faults     "malformed line", "overlong line", "signal lost", "gap", "wrong rate", "no answer", "command refused"
-Flags      "out of range", "weak signal" (below 800 on channel 0)
+Flags      "out of range", "weak signal" (below 800 on channel 0), "layout guessed" (two or more A/D channels of a
+           binary frame, where `analog` is not set: they may be another counter's field)
 Source     Geometrics G-882 manual, pages 37 to 54, 74, 85; G-822A and G-823 manual, pages 20, 24, 27
 """
 
@@ -54,7 +55,8 @@ FORMATS: dict[str, tuple[lines.Format, ...]] = {
     "excess-3": ("excess-3",),
 }
 
-OUT_OF_RANGE, WEAK = "out of range", "weak signal"
+OUT_OF_RANGE, WEAK, GUESSED = "out of range", "weak signal", "layout guessed"
+COUNTER_CHANNELS_MIN = 2    # a counter without A/D channels has as many digits in a binary frame as two of them
 
 
 class Geometrics:
@@ -207,13 +209,19 @@ class Geometrics:
     def _judged(self, row: lines.Row, now: Nanoseconds) -> tuple[tuple[str, ...], list[Fault]]:
         outside = [n for n, value in enumerate(row.field_nt) if not FIELD_NT_MIN <= value <= FIELD_NT_MAX]
         weak = [n for n, analog in enumerate(row.analog) if analog and analog[0] < LEVEL_MIN]
-        flags = (OUT_OF_RANGE,) * bool(outside) + (WEAK,) * bool(weak)
+        flags = (OUT_OF_RANGE,) * bool(outside) + (WEAK,) * bool(weak) + (GUESSED,) * self._is_guess()
         if not outside:
             self._lost.settled()
             return flags, []
         which = ", ".join(f"counter {n:02d} reads {row.field_nt[n]:.3f} nT" for n in outside)
         rule = f"outside {FIELD_NT_MIN:.0f} to {FIELD_NT_MAX:.0f}"
         return flags, self._lost.failed("signal lost", f"{which}: {rule}", now)
+
+    def _is_guess(self) -> bool:
+        """Whether the frame may as well be a chain's: the binary formats do not mark where a counter begins."""
+        shape = self._shape
+        return (self._analog is None and shape is not None and shape.format != "ascii"
+                and shape.analog[0] >= COUNTER_CHANNELS_MIN)
 
     def _gap(self, now: Nanoseconds) -> list[Event]:
         if self._seen_at is None:

@@ -1,9 +1,11 @@
 """Cut whole JSON objects out of a stream of bytes, however they are cut. No I/O and no clock in this file.
 
-Rule: what cannot be the inside of an object ends it at once, and the search goes on one byte behind its beginning.
+Rule: what cannot be the inside of an object ends it at once, and no byte is looked at more than a few times.
 
-The grammar (RFC 8259) is checked as far as finding the end needs it: brackets, strings, and what may follow what.
-The object itself is for a JSON reader to accept or refuse.
+The search goes on one byte behind the beginning of what was no object, or, where that was long, at its end: then the
+last whole object inside it is given, for it may be a file that began behind one that was cut off. The grammar (RFC
+8259) is checked as far as finding the end needs it: brackets, strings, and what may follow what. The object itself is
+for a JSON reader to accept or refuse.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ DEPTH_MAX = 8                   # a frequency-stepped scan has five levels
 STRING_LETTERS_MAX = 4096       # names and class names; measured data are numbers
 SKIPPED_BYTES_MAX = 4096        # what is no object is told at least so often
 
+# So much is searched again for an object inside of it; a file is longer, and searching it takes seconds.
+AGAIN_BYTES_MAX = 16_384
+
 # Structure, a whole string, the beginning of one, or any run of what numbers and words are made of.
 TOKEN = re.compile(
     rb'[ \t\r\n]*(?:(?P<mark>[{}\[\],:])|(?P<string>"(?:[^"\\\x00-\x1f]|\\.){0,%d}")|(?P<open>")'
     rb"|(?P<atom>[-+.0-9A-Za-z]+))" % STRING_LETTERS_MAX)
-SPACE = re.compile(rb"[ \t\r\n]*\Z")
+SPACE = re.compile(rb"[ \t\r\n]*")
 ATOM = re.compile(rb"[-+.0-9eEtrufalsnNIity]+")
 
 # What may stand before each kind of token; "" is the beginning. A value follows one of these:
@@ -47,6 +52,8 @@ class ObjectCutter:
         self._kept = bytearray()
         self._at = 0            # how far the kept bytes were looked at
         self._nest: list[str] = []
+        self._begun: list[int] = []     # where each of them began
+        self._inner: tuple[int, int] | None = None      # the last whole object inside the one that is open
         self._last = ""
         self._skipped = 0       # bytes outside of objects that were not yet told
 
@@ -61,15 +68,17 @@ class ObjectCutter:
             end = self._scan()
             if end is None:
                 return
-            yield self._cut(end) if isinstance(end, int) else self._give_up(end)
+            if isinstance(end, int):
+                yield self._cut(end)
+            else:
+                yield from self._give_up(end)
 
     def _skip(self) -> Iterator[Damage]:
         """Drop what stands before the next object; say how much of it was no space, in the same pieces for any cut."""
         start = self._kept.find(b"{")
         size = start if start >= 0 else len(self._kept)
         self._skipped += len(self._kept[:size].translate(None, b" \t\r\n"))
-        del self._kept[:size]
-        self._at, self._last = 0, ""
+        self._drop(size)
         while self._skipped >= SKIPPED_BYTES_MAX:
             self._skipped -= SKIPPED_BYTES_MAX
             yield Damage(SKIPPED_BYTES_MAX, "no JSON object")
@@ -92,9 +101,9 @@ class ObjectCutter:
             self._at = found.end()
             if not self._nest:
                 return self._at
-        if not SPACE.match(self._kept, self._at):
-            return "a byte that stands in no JSON"
-        return self._waiting()
+        space = SPACE.match(self._kept, self._at)
+        self._at = space.end() if space else self._at
+        return "a byte that stands in no JSON" if self._at < len(self._kept) else self._waiting()
 
     def _waiting(self) -> str | None:
         return f"longer than {self._bytes_max} bytes" if len(self._kept) > self._bytes_max else None
@@ -109,21 +118,37 @@ class ObjectCutter:
         elif mark in "{[":
             good = (last in BEFORE_VALUE or not last) and len(self._nest) < DEPTH_MAX
             self._nest.append(mark)
+            self._begun.append(found.start("mark"))
         elif mark in "}]":
-            opened = self._nest.pop()
+            opened, begun = self._nest.pop(), self._begun.pop()
             good = opened + mark in {"{}", "[]"} and (last in AFTER_VALUE or last == opened)
+            if good and mark == "}":
+                self._inner = begun, found.end()
         else:
             good = last in AFTER_VALUE and (mark == "," or last == "s")
         return "" if good else f"{found[0].strip()[:20]!r} where it cannot stand"
 
     def _cut(self, end: int) -> bytes:
         whole = bytes(self._kept[:end])
-        del self._kept[:end]
-        self._at, self._last = 0, ""
+        self._drop(end)
         return whole
 
-    def _give_up(self, why: str) -> Damage:
-        del self._kept[:1]
+    def _give_up(self, why: str) -> Iterator[bytes | Damage]:
+        looked_at = max(self._at, 1)
+        if looked_at <= AGAIN_BYTES_MAX:
+            self._drop(1)
+            yield Damage(1, why)
+            return
+        start, end = self._inner or (looked_at, looked_at)
+        inner = bytes(self._kept[start:end])
+        self._drop(looked_at)
+        yield Damage(looked_at - len(inner), why)
+        if inner:
+            yield inner
+
+    def _drop(self, size: int) -> None:
+        """Forget the first bytes, and all that was found out about what began there."""
+        del self._kept[:size]
         self._nest.clear()
-        self._at, self._last = 0, ""
-        return Damage(1, why)
+        self._begun.clear()
+        self._at, self._last, self._inner = 0, "", None

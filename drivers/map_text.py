@@ -13,7 +13,7 @@ import msgspec
 
 from drivers.map_reads import Bounds, Span, touches
 from drivers.map_tables import CHANNELS_MAX, REGISTERS, RegisterMap
-from drivers.toml_words import explain
+from drivers.toml_words import explain, syntax_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def read_map(text: str) -> RegisterMap:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise MapRefused(f"not TOML: {error}") from error
+        raise MapRefused(f"not TOML: {error}{syntax_hint(str(error))}") from error
     try:
         found = msgspec.convert(table, RegisterMap)
     except msgspec.ValidationError as error:

@@ -8,7 +8,8 @@ Line       57600 8N1: RS-485 with several controllers on a bus, USB, or TCP
 Rate       eight questions a poll, each some 10 ms; a lost answer is asked for again, twice, under the same number
 Source     spomjaksilp/pyMeCom (MIT; commands, parameters and errors), houlihaj/MeComPyAPI (MIT)
 Faults     "no answer", "refused", "bad checksum", "bad packet", "overlong frame"
-Flags      "status: <word>" unless it runs, "error number <n>", "temperature not stable", "regulation off"
+Flags      "status: <word>" unless it runs, "error number <n>", "temperature not stable", "regulation off",
+           "<status, error_number or stable> not told" where it refused this once to say so
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ POLLED = (
     ERROR,
 )
 
+JUDGED = (STATUS, ERROR, STABLE)    # what the flags are made of
+
 RUNS = 2
 STATUS_WORDS = {0: "initialising", 1: "ready", 2: "runs", 3: "error", 4: "bootloader", 5: "about to reset"}
 
@@ -95,6 +98,8 @@ class MecomDriver:
         self._inquiry = Inquiry(options.poll_s)     # answers carry their query's number: no quiet time is needed
         self._lines = LineReader(frame.END, frame.REPLY_BYTES_MAX, frame.REPLY_START)
         self._complaint = Complaint()
+        self._refusal = Complaint()
+        self._was_refused = False
         self._sequence = 0
         self._polls = 0
         self._forget()
@@ -120,7 +125,7 @@ class MecomDriver:
         if late is not None:
             self._lapse(late, now)
         if self._inquiry.due(now):
-            self._values, self._raw = {}, b""
+            self._values, self._raw, self._was_refused = {}, b"", False
             self._inquiry.begin(self._round(), now)
         text = self._inquiry.ask(now)
         self._tries += bool(text)
@@ -194,13 +199,16 @@ class MecomDriver:
         if code in NOT_THERE:
             self._absent.add(number)
         words = f"controller {self._address}: {asked.about}: {frame.refusal_words(code)}"
-        return [*self._complaint.failed("refused", words, now)]
+        self._was_refused = True
+        return [*self._refusal.failed("refused", words, now)]
 
     def _sample(self, now: Nanoseconds) -> list[Event]:
         unknown = set(WHO) - self._told.keys() - self._absent
         if unknown or not self._values:
             return []   # too busy to say who it is; the next poll asks again
         self._complaint.settled()
+        if not self._was_refused:
+            self._refusal.settled()
         self._polls += 1
         model, serial, firmware = (self._told.get(number, b"").decode("ascii") for number in WHO)
         return [Sample(
@@ -218,7 +226,8 @@ class MecomDriver:
             flags.append(f"error number {error:g}")
         if stable != STABLE_YET:
             flags.append(STABLE_WORDS.get(int(stable), f"stability {stable:g}"))
-        return tuple(flags)
+        known = {one.channel for one in JUDGED if one.channel in self._values or one.number in self._absent}
+        return (*flags, *(f"{one.channel.name} not told" for one in JUDGED if one.channel not in known))
 
 
 INSTRUMENT = Instrument(

@@ -82,8 +82,8 @@ class _HoldingRegisters(ReadHoldingRegistersResponse):
     """
 
     def decode(self, data: bytes) -> None:
-        """Take the octets behind the function code; too few are refused in the client's own terms."""
-        if data[0] >= len(data):
+        """Take the octets behind the function code; another number than announced is refused in the client's terms."""
+        if data[0] != len(data) - 1 or data[0] % 2:
             raise ModbusIOException(f"{data[0]} octets announced, {len(data) - 1} came", self.function_code)
         self.registers = struct.unpack_from(f">{data[0] // 2}H", data, 1)
 

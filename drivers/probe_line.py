@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from drivers.address import SerialAddress, ServerAddress, TcpAddress
-from drivers.modbus_link import Link
+from drivers.address import SerialAddress, ServerAddress, TcpAddress, is_serial
+from drivers.driver import WantsQuiet
+from drivers.modbus_link import Link, gap_seconds
 from drivers.telnet_line import TelnetLine, open_port
 
 if TYPE_CHECKING:
     from drivers.address import PortAddress
-    from drivers.driver import LineSettings
+    from drivers.driver import LineSettings, RegisterDriver
     from drivers.line import Line
 
     AnyLine: TypeAlias = Line | TelnetLine
@@ -41,6 +42,11 @@ class ProbeLine:
         address = self._address
         return isinstance(address, SerialAddress) or (
             isinstance(address, ServerAddress) and address.protocol == "rfc2217")
+
+    def gap_s(self, settings: LineSettings, driver: RegisterDriver) -> float:
+        """Return the silence that a Modbus device at this line needs before a request, as the port keeps it."""
+        wish_s = driver.quiet_s if is_serial(self._address) and isinstance(driver, WantsQuiet) else 0.0
+        return max(gap_seconds(self._address, settings), wish_s)
 
     async def opened(self, settings: LineSettings) -> AnyLine:
         """Return the line at these settings: the one that is open, or where that is impossible a new one."""

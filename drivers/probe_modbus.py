@@ -106,6 +106,7 @@ class UnitSearch:
             if reads == 1:
                 words = f"function {request.function}, {request.count} from {request.address}"
                 self.report.sent.append(f"{settings}: read {words} (as {candidate.row.name}, unit {unit})")
+            await asyncio.sleep(self._line.gap_s(settings, driver))
             outcome = await link.exchange(unit, request)
             if isinstance(outcome, Failure):
                 driver.refuse(outcome.why, self._now())

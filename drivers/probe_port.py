@@ -125,7 +125,7 @@ class PortProbe:
             self._stepped(f"asking as {candidate.row.name}")
             try:
                 identity = await self._asked(await self._line.opened(candidate.row.line), candidate)
-            except HungUp:
+            except (HungUp, ConnectionError):
                 if not self._line.packets:
                     raise
                 identity = None     # a device that does not like what it reads may well hang up
@@ -155,9 +155,8 @@ class PortProbe:
                 self.report.sent.append(f"{candidate.row.line}: {words} (as {candidate.row.name})")
         return None
 
+
 def shown(data: bytes) -> str:
     """Return bytes as text where they are text, else in hexadecimal."""
     text = data.decode("ascii", "replace")
     return repr(text) if all(letter.isprintable() or letter in "\r\n\t" for letter in text) else data.hex(" ")
-
-

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.capture import Chunk
+from drivers.driver import WantsQuiet
 from drivers.pdu import answer_pdu, refusal_pdu, request_pdu
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class RegisterTap:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._driver, name)  # what a port may also ask of this driver
+
+    @property
+    def quiet_s(self) -> float:
+        """As the driver says; 0 where it wants none. From Python 3.12 on a protocol does not ask `__getattr__`."""
+        return self._driver.quiet_s if isinstance(self._driver, WantsQuiet) else 0.0
 
     @property
     def idle_s_max(self) -> float:

@@ -16,6 +16,7 @@ from gateway import __version__, clock
 from gateway.acquisition import check_drivers
 from gateway.clock_watch import ClockWatch
 from gateway.drafts import Drafter
+from gateway.duties import check_duties
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
 from gateway.evidence.body import clipped
@@ -110,6 +111,7 @@ def assemble(loaded: Loaded) -> Assembly:
     """
     maps = read_maps(loaded.config.instrument, loaded.folder)
     check_drivers(loaded.config.instrument, maps)
+    check_duties(loaded.config, maps)
     demands(loaded.config.detection)
     found = places(loaded)
     key = find_key(loaded)

@@ -54,6 +54,8 @@ def objection(claims: Claims) -> str:
     wrong = container_objection(claims.container)
     if wrong:
         return wrong
+    if not claims.label.isprintable():
+        return f"label = {claims.label!r}: must be one line of printable text"
     if len(claims.label.encode()) > LABEL_BYTES_MAX:
         return f"label: must have at most {LABEL_BYTES_MAX} bytes in UTF-8"
     for name, (form, rule) in RULES.items():

@@ -13,7 +13,7 @@ import msgspec
 
 from drivers.address import PortTextRefused
 from drivers.recording import FileAddress, parse_source
-from drivers.toml_words import explain
+from drivers.toml_words import explain, syntax_hint
 from gateway.config_tables import Config, InstrumentTable
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def parse(text: bytes, where: str) -> Config:
     try:
         table = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigRefused(f"{where}: not TOML: {error}") from error
+        raise ConfigRefused(f"{where}: not TOML: {error}{syntax_hint(str(error))}") from error
     try:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:

@@ -10,6 +10,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
+from drivers.table import DRIVERS
 from gateway.config_tables import Config
 
 NOWHERE = msgspec.Meta()
@@ -20,7 +21,15 @@ def reference() -> str:
     parts = []
     for name, hint in get_type_hints(Config, include_extras=True).items():
         parts += sections(f"[[{name}]]" if name == "instrument" else f"[{name}]", struct_of(hint))
-    return "\n".join(parts)
+    return "\n".join([*parts, settings()])
+
+
+def settings() -> str:
+    """Return what each driver may be told in [instrument.settings]."""
+    rows = [f"| `{one.name}` | `{key}` | {meaning} |"
+            for one in DRIVERS.values() for key, meaning in one.settings.items()]
+    head = "## `[instrument.settings]`\n\nWhat only one driver knows.\n\n| driver | key | meaning |\n|---|---|---|\n"
+    return head + "\n".join(rows) + "\n"
 
 
 def sections(title: str, struct: type[msgspec.Struct]) -> list[str]:

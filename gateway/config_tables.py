@@ -152,7 +152,7 @@ class InstrumentTable(Table, frozen=True):
     line: LineTable = LineTable()
     settings: Annotated[
         dict[str, str | int | float | bool],
-        Meta(description="what only this driver knows, in a table [instrument.settings]; see its own page"),
+        Meta(description="what only this driver knows, in a table [instrument.settings]; listed below"),
     ] = field(default_factory=dict)
 
 

@@ -63,7 +63,8 @@ class StatusDesk:
             name=row.name,
             driver=row.driver,
             port=row.port,
-            device=f"{reading.device.make} {reading.device.model} {reading.device.serial}" if reading else "",
+            device=" ".join(filter(None, (reading.device.make, reading.device.model, reading.device.serial)))
+            if reading else "",
             calibrated=lane.trust is not None and lane.trust.calibrated,
             calibration=lane.trust.reason if lane.trust else "nothing measured yet",
             last_value=values(reading) if reading else "",

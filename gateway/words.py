@@ -19,11 +19,11 @@ def measured(value: float, u: float, unit: str) -> str:
     """Return "48.2150 µT ± 0.0012 µT" for 4.8215e-5, 1.2e-9, "T"; `u` is standard (k = 1), NaN where unknown."""
     largest = max(abs(value), u) if math.isfinite(u) else abs(value)
     scale, prefix = scaled(largest) if unit == "T" else (1.0, "")
-    value, u, unit = value / scale, u / scale, prefix + unit
+    value, u, unit = value / scale, u / scale, "" if unit == "1" else f" {prefix}{unit}"
     if not math.isfinite(u) or u <= 0 or not math.isfinite(value):
-        return f"{value:.{DIGITS_WITHOUT_U}g} {unit}"
+        return f"{value:.{DIGITS_WITHOUT_U}g}{unit}"
     decimals = max(0, 1 - math.floor(math.log10(u)))
-    return f"{value:.{decimals}f} {unit} ± {u:.{decimals}f} {unit}"
+    return f"{value:.{decimals}f}{unit} ± {u:.{decimals}f}{unit}"
 
 
 def scaled(value: float) -> tuple[float, str]:

@@ -60,10 +60,15 @@ def _place(
 
 def configuration(bay: Bay, ports: Mapping[str, str]) -> str:
     """Return the instruments of a bay as tables for gateway.toml."""
-    tables = []
-    for seat in bay.instrument:
-        lines = [f'name = "{seat.name}"', f'driver = "{seat.emulate}"', f'port = "{ports[seat.name]}"']
-        lines += [f"unit = {seat.unit}"] if seat.emulated.make_registers is not None else []
-        lines += [f'map = "{seat.emulated.map}"'] if seat.emulated.map else []
-        tables.append("\n".join(["[[instrument]]", *lines, ""]))
-    return "\n".join(tables)
+    return "\n".join(
+        instrument_table(seat.name, seat.emulate, ports[seat.name], seat.emulated.map,
+                         seat.unit if seat.emulated.make_registers is not None else None)
+        for seat in bay.instrument)
+
+
+def instrument_table(name: str, driver: str, port: str, map_name: str, unit: int | None) -> str:
+    """Return the table of one instrument; a map and a unit id where it has them."""
+    lines = [f'name = "{name}"', f'driver = "{driver}"', f'port = "{port}"']
+    lines += [f"unit = {unit}"] if unit is not None else []
+    lines += [f'map = "{map_name}"'] if map_name else []
+    return "\n".join(["[[instrument]]", *lines, ""])

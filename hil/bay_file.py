@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from drivers.toml_words import explain, syntax_hint
 from hil.faults import FaultRefused, LineFault, parse_faults
 from hil.table import EMULATED
 
@@ -50,7 +51,7 @@ class Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     emulate: str
     scene: str = ""
     seed: int = 1
-    link: str = ""
+    link: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = ""
     tcp: Annotated[int, Meta(ge=0, le=65535)] | None = None
     serial_over_tcp: bool = False
     unit: Annotated[int, Meta(ge=1, le=247)] = 1
@@ -89,9 +90,13 @@ class Bay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def parse_bay(text: str) -> Bay:
     """Return the bay that a file describes; raises BayRefused."""
     try:
-        bay = msgspec.convert(tomllib.loads(text), Bay)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as wrong:
-        raise BayRefused(f"no bay: {wrong}") from wrong
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as wrong:
+        raise BayRefused(f"not TOML: {wrong}{syntax_hint(str(wrong))}") from wrong
+    try:
+        bay = msgspec.convert(table, Bay)
+    except msgspec.ValidationError as wrong:
+        raise BayRefused(explain(str(wrong), table, Bay)) from wrong
     for number, seat in enumerate(bay.instrument):
         try:
             problem = _objection(seat, bay.instrument[:number])

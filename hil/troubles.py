@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # What a stalled line may hold back: 5 s at 115200 baud. What comes then is lost.
 HELD_BYTES_MAX = 65_536
 
+# Below this a byte is struck in no run that anybody lives to see, and the arithmetic of gaps runs over.
+CHANCE_MIN = 1e-18
+
 
 class Stage(Protocol):
     """One fault on the way of the bytes."""
@@ -72,7 +75,7 @@ class Strikes:
 
     def _gap(self) -> int:
         """Return how many bytes are spared: geometric, as of one throw for each byte."""
-        if self._chance <= 0.0:
+        if self._chance <= CHANCE_MIN:
             return 1 << 62
         if self._chance >= 1.0:
             return 0

@@ -98,7 +98,7 @@ def lines(found: SpineFigures) -> list[str]:
     ours, least, ratio, stages = late.median("gateway"), late.median("floor"), late.ratio, late.stages
     both = f"both at most {memory.together_peak_mb:.1f} MB"
     alone = f"writer alone {rates.writer_one_at_a_time:.0f}/s one at a time, {rates.writer_flat_out:.0f}/s flat out"
-    one = f"gateway {rates.gateway_one_instrument:.0f}/s from one instrument polled every 5 ms, the least configurable"
+    one = f"gateway {rates.gateway_one_instrument:.0f}/s from one instrument polled every 5 ms"
     p50 = f"device to subscriber p50 {ours[0]:.2f} ms, p99 {ours[1]:.2f} ms at {late.gateway[0].rate:.0f} readings/s"
     floor = f"p50 {least[0]:.2f} ms, p99 {least[1]:.2f} ms at {late.floor[0].rate:.0f} readings/s"
     parts = f"port {stages.device_to_core_ms:.2f} ms, to the writer {stages.core_to_writer_ms:.2f} ms"
@@ -128,7 +128,8 @@ def load_lines(found: LoadFigures) -> list[str]:
     lines = [
         f"run               {found.seconds:.0f} s, load {found.load_before:.2f} before, {found.load_after:.2f} after",
         f"CPU               {found.cpu_percent} % of one core: {parts}",
-        f"memory            core {found.core_mb} MB, publisher {found.publisher_mb} MB; slope {slopes}",
+        f"memory            core {found.core_mb} MB, publisher {found.publisher_mb} MB; second half: slope {slopes}",
+        f"core, in MB       {', '.join(f'{mb:.1f}' for mb in found.core_mb_each)}",
         f"samples lost      {found.lost}",
     ]
     for name, tally in found.instruments.items():

@@ -27,6 +27,7 @@ from drivers import twinleaf
 from gateway.cli.attitude_collection import NothingCame, Watch, collect
 from gateway.cli.attitude_screen import attitude_line, result_lines, screen
 from gateway.cli.limits import line, number, three_names, whole_number
+from gateway.cli.words import port_here
 from gateway.clock import now
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Hold the sensor still in many attitudes at a place whose field is known from a scalar "
                     "reference. The field must be steady and free of moving iron.")
     one.add_argument("--instrument", choices=sorted(INSTRUMENTS), default="twinleaf", help="which driver")
-    one.add_argument("--port", required=True, help="/dev/serial/by-id/... or tcp://HOST:PORT")
+    one.add_argument("--port", type=port_here, required=True, help="/dev/serial/by-id/... or tcp://HOST:PORT")
     one.add_argument("--reference-nt", type=number(1.0, NT_MAX), required=True, help="field at the place, nT")
     one.add_argument("--reference-u-nt", type=number(0.0, 1e4), required=True,
                      help="its standard uncertainty (k = 1), nT")

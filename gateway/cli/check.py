@@ -27,10 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     from gateway.acquisition import check_drivers
     from gateway.checks import examine
     from gateway.config import load
+    from gateway.duties import check_duties
     from gateway.maps import read_maps
 
     loaded = load(arguments.config)
-    check_drivers(loaded.config.instrument, read_maps(loaded.config.instrument, loaded.folder))
+    maps = read_maps(loaded.config.instrument, loaded.folder)
+    check_drivers(loaded.config.instrument, maps)
+    check_duties(loaded.config, maps)
     findings = []
     for finding in examine(loaded):
         findings.append(finding)

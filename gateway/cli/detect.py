@@ -1,10 +1,12 @@
-"""spingate detect: is there a resonance line in this spectrometer file? One file, one line, one answer with its odds.
+"""spingate detect: decide recorded scans as the gateway would, or look for one line in an NQRduck file.
 
-It looks at a file and signs nothing. Exit 0: a line is there. 1: none above the threshold. 2: it could not be tried.
+It looks at files and signs nothing. Scan files: exit 0 clear, 1 alarm, 3 not inspectable. NQRduck: 0 a line is there,
+1 none above the threshold. 2: a file could not be used; the message says why.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,31 +17,83 @@ if TYPE_CHECKING:
     import argparse
 
     from drivers.nqrduck_file import Measurement
+    from gateway.detection.detector import Detector
     from gateway.detection.line_search import LineSearch
 
 PFA = 1e-3
 ASSUMPTION = "exact for white Gaussian noise around the line; stray tones and acoustic ringing are not told from it"
+ALARM, UNUSABLE, NOT_INSPECTABLE = 1, 2, 3
+WEIGHT = (ALARM, UNUSABLE, NOT_INSPECTABLE)  # of several files the gravest answer counts, an alarm before all
+
+HELP = """Decides recorded scans (docs/scan-format.md, NPZ or CBOR) by the same code, model and policy as the gateway.
+With --line-khz and --width-khz it looks instead for one line in one record of an NQRduck file: that of a .meas file,
+or the one of a .broad file whose carrier is nearest."""
+EXIT = """exit of scan files: 0 every scan clear, 1 an alarm, 3 a scan is not inspectable, 2 a file could not be used;
+of several the first of 1, 2, 3 that occurred. Exit of an NQRduck file: 0 a line is there, 1 none above the threshold,
+2 it could not be tried."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate detect`."""
-    parser = subparsers.add_parser(
-        "detect", help="look for a resonance line in a spectrometer's file",
-        description="Compares the power around a line with that beside it, in one record of an NQRduck .meas file, "
-                    "or in the record of a .broad file whose carrier is nearest.")
-    parser.add_argument("file", type=Path, metavar="FILE", help="NQRduck .meas or .broad")
-    parser.add_argument("--line-khz", type=number(1e-3, 1e9), required=True, help="where the line is expected, kHz")
-    parser.add_argument("--width-khz", type=number(1e-6, 1e6), required=True, help="how wide to look, kHz in all")
-    parser.add_argument("--pfa", type=number(1e-12, 0.5), default=PFA, help=f"false-alarm probability ({PFA:g})")
+    parser = subparsers.add_parser("detect", help="decide recorded scans, or look for a line in an NQRduck file",
+                                   description=HELP, epilog=EXIT)
+    parser.add_argument("file", type=Path, nargs="+", metavar="FILE", help="scan files, or one NQRduck .meas or .broad")
+    parser.add_argument("--config", type=Path, metavar="FILE",
+                        help="take model and demands from this configuration (default: those of an empty one)")
+    line = parser.add_argument_group("a line in an NQRduck file")
+    line.add_argument("--line-khz", type=number(1e-3, 1e9), help="where the line is expected, kHz")
+    line.add_argument("--width-khz", type=number(1e-6, 1e6), help="how wide to look, kHz in all")
+    line.add_argument("--pfa", type=number(1e-12, 0.5), default=PFA, help=f"false-alarm probability ({PFA:g})")
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Look for a line where one is named, else decide scans."""
+    words = (arguments.line_khz, arguments.width_khz)
+    if words == (None, None):
+        return decide_all(arguments)
+    if None in words or len(arguments.file) != 1:
+        raise ValueError("an NQRduck file takes --line-khz and --width-khz together, one file at a time")
+    return look(arguments, arguments.file[0])
+
+
+def decide_all(arguments: argparse.Namespace) -> int:
+    """Decide each scan file with one loaded model; what cannot be used is told, and the others are decided."""
+    from gateway.cli.scan_verdict import detector_of
+
+    detector = detector_of(arguments.config)
+    codes = {decide_one(path, detector, as_json=arguments.json) for path in arguments.file}
+    return next((code for code in WEIGHT if code in codes), 0)
+
+
+def decide_one(path: Path, detector: Detector, *, as_json: bool) -> int:
+    """Decide one scan file, show the verdict, and return its code."""
+    from gateway.cli.scan_verdict import answer, read_scan_file, show_verdict, verdict_tree
+    from gateway.detection.verdict import Outcome
+    from gateway.scan_keys import ScanFileRefused
+
+    try:
+        scan = read_scan_file(path)
+    except (OSError, ScanFileRefused) as refused:
+        print(f"spingate detect: {refused}", file=sys.stderr)
+        if as_json:
+            print_json({"file": str(path), "error": str(refused)})
+        return UNUSABLE
+    verdict, decide_ms = answer(detector, scan)
+    if as_json:
+        print_json({"file": str(path), **verdict_tree(verdict), "calibrated": scan.trust.calibrated,
+                    "decide_ms": decide_ms})
+    else:
+        show_verdict(str(path), verdict)
+    return {Outcome.ALARM: ALARM, Outcome.NOT_INSPECTABLE: NOT_INSPECTABLE}.get(verdict.outcome, 0)
+
+
+def look(arguments: argparse.Namespace, path: Path) -> int:
     """Read, look, say."""
     from gateway.detection.line_search import nearest, search_line
 
-    records = read(arguments.file)
+    records = read(path)
     record = nearest(records, arguments.line_khz * 1e3)
     found = search_line(record, arguments.line_khz * 1e3, arguments.width_khz * 1e3, arguments.pfa)
     if arguments.json:

@@ -102,7 +102,7 @@ def emulated(arguments: argparse.Namespace, worker: ThreadPoolExecutor) -> Abstr
     place, how = where(arguments), manner(arguments)
     packets = isinstance(place, int) and not how.serial_tcp
     wish = Wish(arguments.scene, arguments.seed, clock.monotonic_ns(), worker.submit, packets, arguments.ahead)
-    arguments.title = f"{row.title} (emulated, scene {arguments.scene})"
+    arguments.title, arguments.map = f"{row.title} (emulated, scene {arguments.scene})", row.map
     return standing(row, wish, place, clock.monotonic_ns, how)
 
 
@@ -125,6 +125,7 @@ def replayed(arguments: argparse.Namespace) -> AbstractAsyncContextManager[str]:
         raise CaptureRefused(f"{arguments.replay}: instrument = {header.instrument!r}: there is no such driver")
     row, place, how = DRIVERS[header.instrument], where(arguments), manner(arguments)
     arguments.instrument, arguments.scene, arguments.title = row.name, "replay", f"{row.title} (recorded)"
+    arguments.map = header.map
     if row.kind == "registers":
         how = Manner(how.fast, isinstance(place, int), how.faults, how.fault_seed)
         return standing_bytes(RtuAnswerer(capture.chunks), row.line.baud / 10, place, clock.monotonic_ns, how)
@@ -141,6 +142,7 @@ def where(arguments: argparse.Namespace) -> Path | int:
     if place is None:
         raise ValueError("where? --link PATH makes a serial line, --tcp PORT a network port")
     if isinstance(place, Path):
+        place = place.absolute()
         check_free(place)
     elif not 0 <= place <= 65535:
         raise ValueError(f"--tcp = {place}: must be a port, 0 to 65535")
@@ -159,15 +161,17 @@ def manner(arguments: argparse.Namespace) -> Manner:
 
 async def stand(arguments: argparse.Namespace, line: AbstractAsyncContextManager[str]) -> None:
     """Run one instrument until SIGINT or SIGTERM."""
+    from hil.bay import instrument_table
+
     async with interruptible() as stop, line as port:
         if arguments.json:
             print_json({"instrument": arguments.instrument, "scene": arguments.scene, "port": port})
         elif arguments.config:
-            print(f'[[instrument]]\nname = "{arguments.instrument}"\ndriver = "{arguments.instrument}"\n'
-                  f'port = "{port}"', flush=True)
+            print(instrument_table(arguments.instrument, arguments.instrument, port, arguments.map, None), flush=True)
         else:
             print(f"{arguments.title} on {port}", flush=True)
-            print(f"read it with: spingate read {arguments.instrument} --port {port}", flush=True)
+            read_by = f" --map {arguments.map}" if arguments.map else ""
+            print(f"read it with: spingate read {arguments.instrument} --port {port}{read_by}", flush=True)
         await stop.wait()
 
 

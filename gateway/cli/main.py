@@ -26,6 +26,7 @@ COMMANDS = (
     "read",
     "record",
     "detect",
+    "explain",
     "calibrate",
     "verify",
     "export",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gateway.cli.limits import whole_number
-from gateway.cli.words import add_json, print_json
+from gateway.cli.words import add_json, port_here, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,7 @@ AT_ONCE_MAX = 8     # ports searched side by side: each is mostly waiting
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate probe`."""
     parser = subparsers.add_parser("probe", help="find out which instrument is on which port")
-    parser.add_argument("port", nargs="*", metavar="PORT",
+    parser.add_argument("port", nargs="*", type=port_here, metavar="PORT",
                         help="/dev/..., tcp://, socket:// or rfc2217://HOST:PORT; without one, every USB serial port")
     parser.add_argument("--units", type=units, default=range(1, 2), metavar="N[-M]",
                         help="Modbus unit ids to ask for (1); each one that is silent costs up to a second")

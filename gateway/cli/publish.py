@@ -44,6 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         carry(loaded)
     except (DoorbellTaken, RefusedListFull) as error:
         raise ValueError(str(error)) from error
+    except FileNotFoundError as error:
+        folder = loaded.config.gateway.run_dir
+        raise ValueError(f"gateway.run_dir = {folder!r}: {error.strerror}; the core makes it when it starts") from error
     except sqlite3.Error as error:
         raise ValueError(f"publisher_dir = {loaded.config.gateway.publisher_dir!r}: {error}") from error
     return 0

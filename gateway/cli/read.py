@@ -13,7 +13,7 @@ from drivers.recording import FileAddress, parse_source
 from drivers.replay_port import END, recorded_header
 from drivers.sample import Event, Fault, Sample
 from gateway.cli.limits import setting, whole_number
-from gateway.cli.words import add_json, print_json
+from gateway.cli.words import add_json, port_here, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `spingate read`."""
     parser = subparsers.add_parser("read", help="print what one instrument on one port says")
     parser.add_argument("instrument", help="which driver; spingate hil --list shows them")
-    parser.add_argument("--port", required=True, help="/dev/serial/by-id/..., tcp://HOST:PORT or file:RECORDING")
+    where = "/dev/serial/by-id/..., tcp://HOST:PORT or file:RECORDING"
+    parser.add_argument("--port", type=port_here, required=True, help=where)
     parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to listen (5)")
     parser.add_argument("--serial", default="", help="serial number, of a device that cannot tell its own")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from gateway.cli.limits import line, number, setting, whole_number
 from gateway.cli.read import add_line
-from gateway.cli.words import add_json, print_json
+from gateway.cli.words import add_json, port_here, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate record`."""
     parser = subparsers.add_parser("record", help="record an instrument's bytes to a capture file")
-    parser.add_argument("port", metavar="PORT", help="/dev/serial/by-id/... or tcp://HOST:PORT")
+    parser.add_argument("port", type=port_here, metavar="PORT", help="/dev/serial/by-id/... or tcp://HOST:PORT")
     parser.add_argument("--driver", required=True, help="which driver; spingate hil --list shows them")
     parser.add_argument("--unit", type=whole_number(1, 247), default=1, help="Modbus unit id (1)")
     parser.add_argument("--poll-ms", type=whole_number(5, 3_600_000), default=1000, help="time between polls (1000)")

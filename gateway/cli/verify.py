@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.cli.words import add_json, coloured, print_json
+from gateway.cli.words import add_json, coloured, print_json, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -66,10 +66,10 @@ def show(path: Path, result: Verification) -> None:
     print(f"{coloured(word)} {path}: {result.what} {result.status}")
     if result.why:
         place = f"first bad record: {result.first_bad}; " if result.first_bad is not None else ""
-        print(f"     {place}{result.where}{': ' if result.where else ''}{result.why}")
+        print(f"     {place}{result.where}{': ' if result.where else ''}{printable(result.why)}")
     if result.status != "unreadable":
         print(f"     checked: {result.records} records, {result.checkpoints} checkpoints, {result.raw} raw data blocks")
     for line in result.shown:
-        print(f"     {line}")
+        print(f"     {printable(line)}")
     for note in result.notes:
         print(f"     not shown: {note}")

@@ -6,6 +6,7 @@ Colour and progress are for a terminal; a file or a pipe gets plain lines, and -
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def port_here(text: str) -> str:
+    """Return a port as it was typed, a path from the current folder made absolute: a configuration takes only those."""
+    rooted = text.startswith("/") or re.match(r"[a-z0-9]+:", text) is not None
+    return text if rooted or not Path(text).exists() else str(Path(text).absolute())
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print JSON, for a program to read")
@@ -41,6 +48,14 @@ def coloured(word: str) -> str:
     """Return OK, WARN or FAIL in its colour on a terminal, padded to one width."""
     padded = f"{word:<4}"
     return f"{COLOURS[word]}{padded}{PLAIN}" if sys.stdout.isatty() else padded
+
+
+def printable(text: str) -> str:
+    """Return the text with what would move the cursor, colour or hide anything on a terminal as an escape.
+
+    What others said stands in records: it must not be able to draw a result of its own beside ours.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def innermost(group: BaseException) -> BaseException:

@@ -19,7 +19,7 @@ from gateway.detection.hypotheses import grids, grids_of
 from gateway.detection.inspectability import dead_channels, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
 from gateway.detection.policy import Policy, PolicyRefused
-from gateway.detection.portrait import portrait
+from gateway.detection.portrait import portrait, shows_all
 from gateway.detection.rule import Opinion, Ruling, Weighed, likelihood_pfa, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
@@ -95,7 +95,8 @@ class Detector:
         return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
-        if self.package is None:
+        # Where a band is missing or blind the network's figures mean nothing: it neither adds nor vetoes.
+        if self.package is None or not shows_all(beams):
             return None
         return opinion(self.package.card, self.package.network.score(portrait(beams)))
 

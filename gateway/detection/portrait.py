@@ -41,6 +41,17 @@ def portrait(beams: Iterable[Beam]) -> NDArray[np.float32]:
     return picture
 
 
+def shows_all(beams: Iterable[Beam]) -> bool:
+    """Tell whether every band of the layout is there, as wide as the network knows it.
+
+    It was trained and its thresholds were found on whole scans alone: of noise in four bands it named something in 8 of
+    240 scans, where a whole scan would give 0.5.
+    """
+    seen = [(beam.plan.carrier_hz / 1e3, beam.plan.rate_hz) for beam in beams]
+    return all(any(abs(khz - other) < CARRIER_TOLERANCE_KHZ and rate_hz == other_hz for other, other_hz in seen)
+               for khz, rate_hz in BANDS)
+
+
 def compressed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Linear for noise, logarithmic for what stands far above it; odd, so that it keeps the sign."""
     return np.asarray(KNEE * np.arcsinh(values / KNEE))

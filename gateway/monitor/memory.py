@@ -45,7 +45,7 @@ class Trace:
         grid = np.full(POINTS_MAX, math.nan)
         if self.times_s:
             ages = self.times_s[-1] - np.array(self.times_s)
-            kept = ages < TRACE_S
+            kept = (ages >= 0) & (ages < TRACE_S)  # before a restart of the machine its clock was ahead
             places = POINTS_MAX - 1 - (ages[kept] * POINTS_PER_S).astype(int)
             grid[places] = np.array(self.values)[kept]
         return bridged(grid)

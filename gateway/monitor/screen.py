@@ -5,6 +5,7 @@ Rule: looking never waits for the gateway: what does not answer is shown as not 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, ComposeResult
@@ -17,7 +18,7 @@ from gateway.monitor.memory import Memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.control import InstrumentStatus
+    from gateway.control import InstrumentStatus, Status
     from gateway.monitor.source import Source
 
 RECORDS_S = 0.25   # how often the journal is looked at: an eye sees no more
@@ -71,20 +72,23 @@ class Monitor(App[None]):
         """Begin to look."""
         for name, title in TITLES.items():
             self.panel(name).border_title = title
-        self.look_at_status()
         self.look_at_records()
         self.set_interval(RECORDS_S, self.look_at_records)
-        self.set_interval(STATUS_S, self.look_at_status)
+        self.run_worker(self.follow_status())
 
     def panel(self, name: str) -> Static:
         """Return one panel."""
         return self.query_one(f"#{name}", Static)
 
-    def look_at_status(self) -> None:
-        """Ask the core and the publisher."""
-        if self.paused:
-            return
-        core = self.source.core()
+    async def follow_status(self) -> None:
+        """Ask the core and the publisher again and again, in a thread: a core that hangs answers after seconds."""
+        while True:
+            if not self.paused:
+                self.draw_status(await asyncio.to_thread(self.source.core))
+            await asyncio.sleep(STATUS_S)
+
+    def draw_status(self, core: Status | None) -> None:
+        """Draw what the core and the publisher say of themselves."""
         self.panel("health").update(panels.health(core, self.source.publisher()))
         rows = [(self.judge(one), one) for one in core.instruments] if core else []
         self.panel("instruments").update(panels.instruments(rows))

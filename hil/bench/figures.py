@@ -49,7 +49,7 @@ class Rates:
 
     writer_one_at_a_time: float
     writer_flat_out: float
-    gateway_one_instrument: float       # polled every 5 ms, the least that may be configured: 200 at most
+    gateway_one_instrument: float       # polled every 5 ms: 200 at most
     gateway_many_instruments: float     # several such instruments
     instruments: int
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.evidence.record import Record
 
 HOUR_S = 3600.0
+MOMENTS = 10
 
 
 @dataclass(slots=True)
@@ -73,7 +74,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class LoadFigures:
-    """What a run cost: CPU in % of one core, memory at its end, its slope from a straight line through all looks."""
+    """What a run cost: CPU in % of one core, memory at its end, its slope from a straight line.
+
+    The line goes through the second half of the looks: in the first, the first scans make room for themselves.
+    `core_mb_each` is the core's memory at ten moments, evenly spread, so that a slope can be told from a step.
+    """
 
     seconds: float
     core_cpu_percent: float
@@ -82,6 +87,7 @@ class LoadFigures:
     publisher_mb: float
     core_mb_per_hour: float
     publisher_mb_per_hour: float
+    core_mb_each: tuple[float, ...]
     load_before: float
     load_after: float
     instruments: dict[str, Tally]
@@ -101,14 +107,16 @@ def load_figures(looks: Sequence[Look], ledger: Ledger, loads: tuple[float, floa
     """Return the figures of a run."""
     first, last = looks[0], looks[-1]
     seconds = last.at_s - first.at_s
+    half = looks[len(looks) // 2:]
     return LoadFigures(
         seconds=round(seconds, 1),
         core_cpu_percent=round(100 * (last.core_cpu_s - first.core_cpu_s) / seconds, 1),
         publisher_cpu_percent=round(100 * (last.publisher_cpu_s - first.publisher_cpu_s) / seconds, 1),
         core_mb=last.core_mb,
         publisher_mb=last.publisher_mb,
-        core_mb_per_hour=slope_per_hour(looks, [look.core_mb for look in looks]),
-        publisher_mb_per_hour=slope_per_hour(looks, [look.publisher_mb for look in looks]),
+        core_mb_per_hour=slope_per_hour(half, [look.core_mb for look in half]),
+        publisher_mb_per_hour=slope_per_hour(half, [look.publisher_mb for look in half]),
+        core_mb_each=tuple(looks[len(looks) * n // MOMENTS].core_mb for n in range(MOMENTS)),
         load_before=loads[0],
         load_after=loads[1],
         instruments=dict(sorted(ledger.of.items())),

@@ -5,6 +5,7 @@ It starts the real commands, talks to them as anybody would, and believes only w
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from hil.demo.subscriber import Seen
 
-VERDICT_S_MAX = 40.0
+VERDICT_S_MAX = 120.0  # seconds on an idle machine; one that is busy should be slow, not wrong
 TROLLEY_S_MAX = 60.0
 DRAIN_S_MAX = 20.0
 # A seed fixes every sample. At the default false-alarm probability of 1 % per scan, about one seed in a hundred shows a
@@ -68,7 +69,7 @@ def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], N
     for number, shown in enumerate(OBJECTS, 1):
         ask(control, Ask("start", claims=Claims(label=shown.name)))
         if not subscriber.wait(lambda seen, wanted=number: len(outcomes(seen)) >= wanted, VERDICT_S_MAX):  # type: ignore[misc]  # a default binds the loop's number
-            say(f"{shown.title}: no verdict within {VERDICT_S_MAX:g} s")
+            say(f"{shown.title}: no verdict within {VERDICT_S_MAX:g} s; load of the machine {os.getloadavg()[0]:.0f}")
             return
         body = subscriber.seen.of_kind(VERDICT)[-1]
         say(f"{shown.title}\n    -> {outcomes(subscriber.seen)[-1].upper()}{reasons(body)}")

@@ -132,6 +132,9 @@ def test_a_reference_that_is_gone_leaves_no_phase() -> None:
 @pytest.mark.parametrize(("bits", "words"), [
     ("0x0001", ("contrast low",)), ("0x4002", ("synthesiser tuning limit", "stack")),
     ("0x3C00", ("TCXO low", "TCXO high", "laser current low", "laser current high")),
+    ("0x0004", ("temperature bridge",)), ("0x0010", ("light low",)), ("0x0020", ("light high",)),
+    ("0x0040", ("heater low",)), ("0x0080", ("heater high",)), ("0x0100", ("microwave power low",)),
+    ("0x0200", ("microwave power high",)), ("0x0400", ("TCXO low",)), ("0x1000", ("laser current low",)),
     ("0x8008", ("bit 0x0008", "bit 0x8000")),
 ])
 def test_alarms_are_told_in_words(bits: str, words: tuple[str, ...]) -> None:

@@ -148,6 +148,20 @@ def test_a_binary_chain_is_read_as_configured_even_where_a_preamble_stands_in_th
     assert samples(again)[0].raw == frame
 
 
+@pytest.mark.parametrize(("frame", "settings", "flagged"), [
+    ("24 24 24 24 24 08 24 50 00 10 02 2a", {}, True),      # two counters, or one with three channels
+    ("24 24 24 24 24 08 24 50 00 10 02 2a", {"analog": "1,0"}, False),
+    ("24 54 36 91 27 12 34 2a", {}, False),                 # one counter as delivered: it can be nothing else
+], ids=["guessed", "configured", "certain"])
+def test_a_layout_that_may_be_a_chain_s_is_flagged_until_it_is_configured(
+    frame: str, settings: dict[str, str], flagged: bool,  # noqa: FBT001  # a case
+) -> None:
+    """The second counter's field, told as volts, would be a value that no device gave."""
+    to = driver(**settings)
+    found = samples(feed_all(to, [bytes.fromhex(frame)] * 2))
+    assert [("layout guessed" in sample.flags) for sample in found][-1] is flagged
+
+
 def test_a_frame_that_fits_both_binary_formats_is_not_guessed() -> None:
     """Digits of 3 to 6 alone are possible in both; the next frame tells, and from then on all are read."""
     both = bytes.fromhex("24 55 66 55 66 33 44 2a")

@@ -10,7 +10,7 @@ import pytest
 from drivers import mecom_frame as frame
 from drivers.driver import DriverOptions, SettingRefused
 from drivers.mecom import POLLED, MecomDriver
-from drivers.sample import Event, Identity
+from drivers.sample import Event, Fault, Identity
 from tests.drivers.conversation import faults, samples, value
 
 MS = 1_000_000
@@ -177,6 +177,42 @@ def test_a_parameter_that_the_controller_does_not_have_costs_only_itself() -> No
     asked, events = poll(made, SECOND)
     assert len(asked) == len(POLLED) - 1
     assert value(samples(events)[0], "output_current") == -1.5
+
+
+def refusing(made: MecomDriver, seconds: int) -> list[Event]:
+    """Poll once a second a controller that answers everything but the sink temperature, which fails for ever."""
+    events: list[Event] = []
+    for second in range(1, seconds + 1):
+        while text := made.ask(second * SECOND):
+            wrong = text[10:14] == b"03E9"
+            events += made.feed(replied(text, b"+09") if wrong else answer(text), second * SECOND)
+    return events
+
+
+def test_a_parameter_that_fails_for_ever_is_told_once_a_minute() -> None:
+    """The values beside it come with every poll; what is said of it would fill the journal otherwise."""
+    events = refusing(known(), 120)
+    assert len(samples(events)) == 120
+    assert [one.seen_at // SECOND for one in events if isinstance(one, Fault)] == [1, 61]
+
+
+def test_a_silence_is_told_at_once_though_a_refusal_was_told_just_before() -> None:
+    """A controller too busy for any value, and then gone: one complaint must not hold back the other."""
+    made, told = known(), list[Event]()
+    while text := made.ask(SECOND):
+        told += made.feed(replied(text, b"+02"), SECOND)
+    for now in range(2 * SECOND, 6 * SECOND, 100 * MS):
+        made.ask(now)
+        told += made.feed(b"", now)
+    assert [one.kind for one in told if isinstance(one, Fault)] == ["refused", "no answer"]
+
+
+def test_a_state_that_was_refused_this_once_is_not_taken_for_a_good_one() -> None:
+    """A busy controller that does not say whether it is stable leaves readings of which nobody knows it."""
+    made, told = known(), list[Event]()
+    while text := made.ask(SECOND):
+        told += made.feed(replied(text, b"+02") if text[10:14] in {b"04B0", b"0068"} else answer(text), SECOND)
+    assert samples(told)[0].flags == ("status not told", "stable not told")
 
 
 def test_the_address_and_the_channel_are_settings() -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from drivers.driver import DriverOptions
-from drivers.json_objects import Damage, ObjectCutter
+from drivers.json_objects import AGAIN_BYTES_MAX, Damage, ObjectCutter
 from drivers.nqrduck import INSTRUMENT, PIECE_ROWS
-from drivers.nqrduck_file import MeasurementRefused, read_measurements
+from drivers.nqrduck_file import FILE_BYTES_MAX, MeasurementRefused, read_measurements
 from drivers.sample import Event, Fault, Sample
 from gateway.block import BLOCK_VALUES_MAX
 from hil.instruments.nqrduck import CARRIER_HZ, OFFSET_HZ, Spectrometer, echo_points, measurement_text
@@ -138,6 +139,36 @@ def test_an_object_without_an_end_is_given_up_at_the_limit() -> None:
     assert len(cutter._kept) <= 2000
     assert all(isinstance(one, Damage) for one in found)
     assert [one for one in cutter.feed(b'} {"b":1}') if isinstance(one, bytes)] == [b'{"b":1}']
+
+
+def cut_out(data: bytes) -> list[bytes | Damage]:
+    """Return what comes of bytes that come as from a port."""
+    cutter = ObjectCutter(FILE_BYTES_MAX)
+    return [one for at in range(0, len(data), 4096) for one in cutter.feed(data[at:at + 4096])]
+
+
+def test_a_long_object_that_is_damaged_is_one_damage() -> None:
+    """Ten thousand objects inside of it are not searched all over again, and are not ten thousand faults at once."""
+    found = cut_out(b'{"a":[' + b"{}," * 10_000 + b"\x00")
+    assert found == [Damage(30_004, "a byte that stands in no JSON"), b"{}"]
+
+
+def test_spaces_within_an_object_are_looked_at_once() -> None:
+    """Two megabytes of them take a moment; looked at anew with every piece they took half a minute."""
+    began = time.process_time()
+    assert cut_out(b"{" + b" " * 2_000_000) == []
+    assert time.process_time() - began < 2.0
+
+
+def test_a_file_behind_one_that_was_cut_off_is_read() -> None:
+    """The first ends where another object may begin, so that the second lies inside it: it is given all the same."""
+    first = json.dumps(OLD | {"note": [0.125] * 4000}).encode()
+    first = first[:first.rindex(b",") + 1]
+    second, third = json.dumps(NEW).encode(), json.dumps(OLD).encode()
+    assert len(first) > AGAIN_BYTES_MAX
+    found = cut_out(first + second + b"\n" + third)
+    assert [one for one in found if isinstance(one, bytes)] == [second, third]
+    assert [one.size for one in found if isinstance(one, Damage)] == [len(first)]
 
 
 def test_the_emulated_spectrometer_sends_files_that_say_so() -> None:

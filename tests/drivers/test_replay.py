@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from drivers.capture import Capture, CaptureHeader, Chunk, parse_capture, write_
 from drivers.driver import DriverOptions, LineSettings
 from drivers.pdu import answer_pdu, refusal_pdu, registers_in, request_pdu
 from drivers.recording import FileAddress, parse_source
-from drivers.replay import REPLAYED, live, replay_registers, replay_stream
+from drivers.replay import REPLAYED, live, marked, replay_registers, replay_stream
 from drivers.replay_port import END, recorded_header, run_replay
 from drivers.sample import Event, Fault, Sample
 from drivers.table import DRIVERS
@@ -142,6 +143,9 @@ async def test_every_sample_of_a_replay_is_flagged_and_the_end_is_said_once(tmp_
     samples = [one for one in events if isinstance(one, Sample)]
     assert len(samples) > 30
     assert all(one.flags[0] == REPLAYED and not live(one) for one in samples)
+    doubtful = marked(replace(samples[0], flags=("saturated",)), 7)
+    assert isinstance(doubtful, Sample)
+    assert doubtful.flags == (REPLAYED, "saturated")
     faults = [one for one in events if isinstance(one, Fault)]
     assert faults[0].kind == "replay"
     assert "sha256" in faults[0].detail

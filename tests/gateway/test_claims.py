@@ -43,7 +43,8 @@ def test_a_container_number_that_was_misread_is_refused_with_the_rule(container:
 @pytest.mark.parametrize(("name", "value"), [
     ("ucr", "x" * 36), ("ucr", " "), ("mrn", "26DE5865"), ("mrn", "DE26" + "1" * 14), ("lrn", "x" * 23),
     ("unlocode", "HAM"), ("unlocode", "DE1AM"), ("unlocode", "deham"), ("lane", "a/b"), ("hs6", "36020"),
-    ("hs6", "003602"), ("hs6", "3602.00"), ("label", "ü" * 200), ("lane", "bay\n3"),
+    ("hs6", "003602"), ("hs6", "3602.00"), ("label", "ü" * 200), ("lane", "bay\n3"), ("label", "\x1b[2J"),
+    ("label", "a\nOK   journal.db: valid"), ("label", "\u202e"),
 ])
 def test_a_claim_of_another_form_is_refused_by_name_and_value(name: str, value: str) -> None:
     """Whoever typed it learns which one, and what it must look like."""

@@ -73,7 +73,7 @@ def test_a_clock_that_was_set_by_hand_is_in_no_holdover() -> None:
 
 @pytest.mark.parametrize("tod_s", [TOD_S + 110, None], ids=["told its time before the step", "tells no time"])
 def test_a_step_that_the_reference_cannot_see_is_part_of_the_error(tod_s: int | None) -> None:
-    """It may have no time of day, or have spoken last before the clock was set: the two clocks of the machine show it."""
+    """It tells no time of day, or spoke last before the clock was set: the machine's two clocks show it."""
     held = watch(98, 99)
     held.hear(Reference("", tod_s, 0.1, 110_000_000_000), look(110.06))
     now = held.judge(look(110.1, strayed_s=0.04))

@@ -6,20 +6,24 @@ import asyncio
 import sqlite3
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from calibration.reading import Reading, Trust
-from drivers.sample import Fault, Identity
+from drivers.replay import marked
+from drivers.sample import Channel, Fault, Identity, Sample
 from gateway import clock
 from gateway.assembly import assemble
 from gateway.config import load
+from gateway.config_tables import ScanTable
 from gateway.control import Ask
 from gateway.core import Core
 from gateway.evidence import keys
 from gateway.evidence.writer import JournalBehind
+from gateway.lane_trigger import LaneTrigger
 from gateway.scans import SCAN_RETRY_S
 
 if TYPE_CHECKING:
@@ -103,3 +107,16 @@ async def test_a_schedule_goes_on_when_the_journal_was_behind(core: Core) -> Non
     assert not schedule.done()
     schedule.cancel()
     await asyncio.gather(schedule, return_exceptions=True)
+
+
+def test_a_recording_of_a_lane_begins_no_scan(core: Core) -> None:
+    """An object that stood there when it was made is not in the bay; one that a live PLC tells of is scanned."""
+    core.assembly.lanes["head"].last_reading = heard_now()
+    table = ScanTable(trigger="plc", plc="oven-1", present="object")
+    core.scans = replace(core.scans, table=table, trigger=LaneTrigger("object", (), ()))
+    bit = (Channel("object", "state", "1"),)
+    said = Sample(Identity("", "plc", "", ""), "lane", bit, np.ones((1, 1)), None, 0, 5, b"")
+    core.deliver("oven-1", marked(said, 6))
+    assert core.scans.heads["head"].progress is None
+    core.deliver("oven-1", said)
+    assert core.scans.heads["head"].progress is not None

@@ -97,7 +97,7 @@ def test_a_map_that_is_no_map_is_refused(tmp_path: Path) -> None:
     loaded = configured(tmp_path)
     gauge = tmp_path / "maps" / "gauge.toml"
     for content, words in ((b"#" * 60_000, "longer than 49152 bytes"), (b"\xff", "not UTF-8"),
-                           (b"format = 2", "instrument[1].map: format = 2: invalid enum value")):
+                           (b"format = 2", "instrument[1].map: format = 2: must be one of: 1")):
         gauge.write_bytes(content)
         with pytest.raises((MapUnreadable, SettingRefused), match=re.escape(words)):
             assemble(loaded)
@@ -159,7 +159,7 @@ def test_check_tells_what_a_map_promises(tmp_path: Path) -> None:
     (tmp_path / "maps" / "gauge.toml").write_text("format = 2")
     bad = register_map(loaded, gauge)
     assert bad.word == "FAIL"
-    assert "maps/gauge.toml: format = 2: invalid enum value 2" in bad.found
+    assert "maps/gauge.toml: format = 2: must be one of: 1" in bad.found
 
 
 def test_check_refuses_a_bad_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from drivers.sample import Channel, Identity
 from gateway.cli.status import verdict_of
 from gateway.clock import boot_id
+from gateway.control import ANSWER_S_MAX
 from gateway.detection.verdict import Anomaly
 from gateway.evidence import keys
 from gateway.evidence.body import AnomalyBody, FaultBody, FaultSource, ReadingBody
@@ -158,3 +160,27 @@ async def test_the_screen_lives_without_a_journal(places: Places) -> None:
         await pilot.resize_terminal(20, 5)
         await pilot.press("q")
     assert app.return_code == 0
+
+
+async def test_a_core_that_hangs_does_not_hold_up_the_screen(writer: Writer, places: Places) -> None:
+    """Its socket takes the call and nobody answers it: what is in the journal is shown all the same, and keys work."""
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(places.control))
+        deaf.listen()
+        say(writer, FaultBody(FaultSource.INSTRUMENT, "oven", "no answer", "it was unplugged", 0))
+        begin = time.monotonic()
+        app = Monitor(Source(places), "bay-1", verdict_of)
+        async with app.run_test(size=(150, 45)) as pilot:
+            await pilot.pause(0.6)
+            assert "it was unplugged" in str(app.panel("faults").render())
+            await pilot.press("q")
+            assert time.monotonic() - begin < ANSWER_S_MAX - 1.0
+
+
+def test_a_trace_from_before_a_restart_of_the_machine_is_left_out() -> None:
+    """The monotonic clock begins anew; the monitor looks back further than that."""
+    memory = Memory()
+    for at_s in (1e6, 100.0):
+        memory._trace(field_reading(at_s=at_s, x=3000.0))
+    trace = next(iter(memory.traces.values()))
+    assert 0 < np.isfinite(trace.window()).sum() < POINTS_MAX

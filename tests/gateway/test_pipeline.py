@@ -7,18 +7,21 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from calibration.reading import CalibratedScan, Trust
+from calibration.reading import CalibratedScan, Reading, Trust
 from drivers.replay import REPLAYED
 from drivers.sample import Channel, Event, Fault, Identity, Sample
 from gateway.block import Block
 from gateway.claims import Claims
-from gateway.clock import Now
-from gateway.detection.verdict import Outcome, Verdict
+from gateway.clock import ClockState, Now
+from gateway.detection.anomaly import EnergyDetector
+from gateway.detection.verdict import Anomaly, Outcome, Verdict
 from gateway.drafts import Drafter
-from gateway.evidence.body import DETAIL_BYTES_MAX, FaultBody, ReadingBody
+from gateway.evidence.body import DETAIL_BYTES_MAX, AnomalyBody, FaultBody, ReadingBody
 from gateway.evidence.record import Draft, Provenance, decode, encode
 from gateway.evidence.writer import JournalBehind
+from gateway.lane_watch import LaneWatch
 from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explained, named, of_the_bay, overdue
 
 NOW = Now(1_000, 2_000, "unsynchronised", None)
@@ -31,6 +34,15 @@ POLLED = Sample(Identity("Make", "Model", "", ""), "poll", (Channel("value", "te
 def lane() -> Lane:
     """Return a lane without certificate and detector."""
     return Lane("oven", Block(1.0), None, None)
+
+
+class Alarmed(EnergyDetector):
+    """Sees something in every reading, without five minutes of quiet before."""
+
+    def feed(self, reading: Reading) -> Anomaly:
+        """Return the same anomaly again."""
+        del reading
+        return Anomaly(20.0, 10.0, 1e-6, 1e-9, 1.0)
 
 
 class Journal:
@@ -136,3 +148,23 @@ def test_a_replayed_scan_is_neither_alarm_nor_clear() -> None:
     assert replayed.outcome is Outcome.NOT_INSPECTABLE
     assert replayed.reasons[0].startswith("a replayed recording")
     assert replayed.reasons[1:] == ("a line",)
+
+
+@pytest.mark.parametrize(("flags", "alerts"), [((), 1), ((REPLAYED,), 0)])
+async def test_a_recording_of_a_trolley_is_no_trolley(flags: tuple[str, ...], alerts: int) -> None:
+    """What a replayed magnetometer saw is journaled as readings, flagged, and raises no alert."""
+    journal, watched = Journal(), lane()
+    watched.watch = LaneWatch(Alarmed, 1.0)
+    await run(journal, [replace(POLLED, flags=flags), Fault("end of recording", "", 600)], watched)
+    assert sum(isinstance(body, ReadingBody) for body in journal.bodies) == 1
+    assert sum(isinstance(body, AnomalyBody) for body in journal.bodies) == alerts
+
+
+@pytest.mark.parametrize(("state", "trusted"), [
+    ("synchronised", True), ("holdover", True), ("unsynchronised", False), ("unknown", False),
+])
+def test_a_certificate_is_judged_by_a_clock_that_somebody_vouches_for(state: ClockState, trusted: bool) -> None:  # noqa: FBT001  # a case
+    """An atomic clock counts as much as a time server; where the configuration says so, any clock does."""
+    for believed in (False, True):
+        pipeline = Pipeline(lambda: NOW, DRAFTER, None, None, None, believe_clock=believed)  # type: ignore[arg-type]  # asked for nothing
+        assert pipeline.trusts(Now(1, 2, state, None)) is (trusted or believed)

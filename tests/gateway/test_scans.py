@@ -18,6 +18,7 @@ from gateway.drafts import Drafter
 from gateway.evidence.act import ContextBody
 from gateway.evidence.body import FaultBody
 from gateway.evidence.record import Draft, Provenance
+from gateway.evidence.writer import JournalBehind
 from gateway.lane_trigger import LaneTrigger
 from gateway.pipeline import ORDERS_MAX, Lane, order_of
 from gateway.scans import Scans
@@ -30,6 +31,7 @@ class Bay:
 
     def __init__(self) -> None:
         self.bodies: list[object] = []
+        self.behind = False
         self.lane = Lane("head", Block(1.0), None, None)
         self.hear(clock.monotonic_ns())
         table = ScanTable(trigger="plc", plc="plc", present="object")
@@ -37,8 +39,11 @@ class Bay:
         self.scans = Scans({"head": NqrHead()}, {"head": self.lane}, table, drafter, self.submit, clock.now,
                            LaneTrigger("object", (), ()))
 
-    def submit(self, draft: Draft, _raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
         """Keep what would be signed."""
+        assert raw is None
+        if self.behind:
+            raise JournalBehind("full")
         self.bodies.append(draft.body)
         return filed(len(self.bodies) - 1)
 
@@ -98,3 +103,13 @@ def test_a_head_that_is_away_is_away_whatever_else_went_wrong_since(later: str) 
     assert bay.bodies == []
     bay.hear(at + 1)
     assert bay.scans.answer(Ask("start"), "root").scan_id == 1
+
+
+def test_a_scan_whose_order_cannot_be_journaled_is_given_up() -> None:
+    """No scan runs that no record names: the head is told before it was asked for anything."""
+    bay = Bay()
+    bay.behind = True
+    assert "try again" in bay.scans.answer(Ask("start"), "root").refused
+    head = bay.scans.heads["head"]
+    head.ask(0)
+    assert "scan aborted" in [fault.kind for fault in head.refuse("nobody there", 1) if isinstance(fault, Fault)]

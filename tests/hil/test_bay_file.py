@@ -29,9 +29,10 @@ OVEN = '[[instrument]]\nname = "b"\nemulate = "eurotherm-3200"\nlink = "bus"\n'
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("", "no bay"), ("instrument = 3", "no bay"), ("[[instrument", "no bay"),
+    ("", "instrument is missing"), ("instrument = 3", "must be a list"), ("[[instrument", "not TOML"),
     (ONE + "colour = 3\n", "colour"), (ONE.replace("twinleaf", "compass"), "must be one of: twinleaf"),
     (ONE + 'scene = "moon"\n', "scene = 'moon'"), (ONE + "tcp = 0\n", "link, tcp"),
+    (ONE.replace('link = "a"', 'link = "../a"'), "no bay"), (ONE.replace('link = "a"', 'link = "/a"'), "no bay"),
     (ONE.replace('link = "a"', ""), "link, tcp"), (ONE + "serial_over_tcp = true\n", "only with tcp"),
     (ONE + ONE, "must be unique"), (ONE + 'faults = ["melt"]\n', "faults: fault 'melt'"),
     (ONE + OVEN.replace("bus", "a"), "only Modbus devices share"),

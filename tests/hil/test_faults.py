@@ -84,6 +84,13 @@ def test_flipped_bits_are_as_many_as_the_chance_says_and_no_byte_is_lost() -> No
     assert abs(len(changed) - 40) < 5 * 40**0.5
 
 
+def test_a_chance_below_every_number_of_bytes_strikes_none() -> None:
+    """1e-320 is a chance like any other on the command line; the gap to its next strike is no number any more."""
+    (fault,) = parse_faults(["flip:1e-320"])
+    troubles = Troubles([fault], 1, 0, "from")
+    assert troubles.take(b"a" * 1000, 0) == b"a" * 1000
+
+
 def test_dropped_bytes_are_gone_in_runs() -> None:
     """Runs of five: what is left is shorter by about their number, and in order."""
     out = b"".join(passed(["drop:1e-3,length=5"]))

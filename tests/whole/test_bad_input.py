@@ -26,10 +26,14 @@ NOBODY = "tcp://127.0.0.1:1"
 DAY_S = 86_400.0
 
 
+# Refused by what the drivers' table knows, after the file was read: the message names no file.
+OF_DRIVERS = ("instrument[0].driver", "instrument[0].poll_ms")
+
+
 @pytest.mark.parametrize(("tables", "key", "value", "rule"), [
     ("[gatewy]\n", "gatewy", "{}", "unknown key"),
     ("[scan]\ndwel_s = 60.0\n", "scan.dwel_s", "60.0", "dwell_s"),
-    ('[scan]\ndwell_s = "long"\n', "scan.dwell_s", "'long'", "float"),
+    ('[scan]\ndwell_s = "long"\n', "scan.dwell_s", "'long'", "number, without quotes"),
     ("[scan]\ndwell_s = 1.0\n", "scan.dwell_s", "1.0", "30"),
     ("[scan]\ndwell_s = \n", "gateway.toml", "line", "TOML"),
     (instrument("lane", "twinlief", NOBODY), "instrument[0].driver", "'twinlief'", "twinleaf"),
@@ -43,7 +47,7 @@ def test_a_bad_configuration_is_refused_with_key_value_and_rule(
     site.configure(tables)
     code, said = site.refused("run")
     assert code == 2
-    assert all(part in said for part in (str(site.config) if "driver" not in key else "", key, value, rule)), said
+    assert all(part in said for part in (str(site.config) if key not in OF_DRIVERS else "", key, value, rule)), said
     assert len(said.splitlines()) == 1
     assert not site.journal.parent.exists()
 

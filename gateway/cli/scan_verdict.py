@@ -1,0 +1,98 @@
+"""What the commands that look at scans share: the gateway's own detector, a scan from a file, a verdict shown.
+
+Rule: the decision is the daemon's, made by the same call; nothing here has an opinion of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from calibration.reading import CalibratedScan
+    from gateway.detection.detector import Detector
+    from gateway.detection.verdict import LineEvidence, SubstanceScore, Verdict
+
+P_SHOWN_MAX = 0.05  # a line of a substance less likely than this by chance alone is shown to a person
+
+
+def detector_of(config: Path | None) -> Detector:
+    """Return the detector that a gateway with this configuration has; without one, with every default.
+
+    Raises ValueError where model or demands are refused.
+    """
+    from gateway.config import load
+    from gateway.config_tables import DetectionTable
+    from gateway.detection.detector import Detector, ModelRefused
+    from gateway.judgement import SHIPPED_MODEL, demands
+
+    loaded = load(config) if config else None
+    table = loaded.config.detection if loaded else DetectionTable()
+    folder = loaded.resolve(table.model_dir) if loaded and table.model_dir else SHIPPED_MODEL
+    try:
+        return Detector.load(folder, demands(table))
+    except ModelRefused as refused:
+        raise ValueError(str(refused)) from refused
+
+
+def read_scan_file(path: Path) -> CalibratedScan:
+    """Return the scan in a file. Raises OSError or ScanFileRefused, which names the file."""
+    from gateway.scan_file import FILE_BYTES_MAX, read_scan
+    from gateway.scan_keys import ScanFileRefused
+
+    with path.open("rb") as file:
+        data = file.read(FILE_BYTES_MAX + 1)
+    try:
+        return read_scan(data)
+    except ScanFileRefused as refused:
+        hint = "; an NQRduck file needs --line-khz and --width-khz" if data[:1] == b"{" else ""
+        raise ScanFileRefused(f"{path}: {refused}{hint}") from refused
+
+
+def answer(detector: Detector, scan: CalibratedScan) -> tuple[Verdict, float]:
+    """Return the verdict on a scan as the daemon gives it, and how many milliseconds it took."""
+    from gateway import clock
+    from gateway.pipeline import of_the_bay
+
+    began = clock.monotonic_ns()
+    verdict = of_the_bay(detector.decide(scan), scan)
+    return verdict, (clock.monotonic_ns() - began) / 1e6
+
+
+def verdict_tree(verdict: Verdict) -> dict[str, object]:
+    """Return a verdict as the JSON that docs/scan-format.md describes."""
+    return {
+        "scan_id": verdict.scan_id, "verdict": verdict.outcome.value, "reasons": list(verdict.reasons),
+        "substances": [score_tree(score) for score in verdict.scores],
+        "raw_sha256": verdict.raw_sha256.hex(), "model_sha256": verdict.model_sha256.hex()}
+
+
+def score_tree(score: SubstanceScore) -> dict[str, object]:
+    """Return what a verdict says of one substance."""
+    return {
+        "substance": score.substance, "alarmed": score.alarmed, "p_value": score.p_value, "network": score.network,
+        "statistic": score.glrt, "limit_kg": score.limit_kg, "temperature_k": score.temperature_k,
+        "lines": [line_tree(line) for line in score.lines]}
+
+
+def line_tree(line: LineEvidence) -> dict[str, object]:
+    """Return one line of a verdict."""
+    return {"transition": line.transition, "expected_khz": line.expected_khz, "found_khz": line.found_khz,
+            "amplitude_ft": line.amplitude_ft, "u_amplitude_ft": line.u_amplitude_ft, "z": line.z}
+
+
+def show_verdict(name: str, verdict: Verdict) -> None:
+    """Print a verdict for a person: the answer, why, and each substance with the lines that say something."""
+    print(f"{name}: scan {verdict.scan_id}: {verdict.outcome.upper()}")
+    for reason in verdict.reasons:
+        print(f"  {reason}")
+    if verdict.scores:
+        heads = f"{'p-value':>9}{'network':>9}{'statistic':>11}{'limit kg':>10}{'fitted K':>10}"
+        print(f"  {'substance':<31}{heads}")
+    for score in verdict.scores:
+        print(f"  {score.substance:<24}{'ALARM' if score.alarmed else '':<7}{score.p_value:>9.2g}{score.network:>9.3f}"
+              f"{score.glrt:>11.1f}{score.limit_kg:>10.3g}{score.temperature_k:>10.1f}")
+        for line in score.lines if score.alarmed or score.p_value <= P_SHOWN_MAX else ():
+            print(f"    {line.transition}: found {line.found_khz:.3f} kHz, expected {line.expected_khz:.3f} kHz, "
+                  f"{line.amplitude_ft:.2f} fT (u {line.u_amplitude_ft:.2g} fT), z {line.z:.1f}")

@@ -1,0 +1,121 @@
+"""`spingate explain` as a user calls it: a record, a scan file, a picture, a terminal, and what cannot be explained."""
+
+from __future__ import annotations
+
+import json
+import struct
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.cli.main import main
+from gateway.detection.detector import Detector, Policy
+from gateway.evidence.reader import reader_of
+from gateway.judgement import SHIPPED_MODEL
+from gateway.recorded_scan import recorded_scan
+from gateway.scan_file import write_scan
+from hil.scene.scenario import scenario
+from hil.training.emulated import calibrated
+from tests.gateway.scan_journal import journal_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCAN, VERDICT = 1, 2
+
+
+@cache
+def detector() -> Detector:
+    """The shipped detector, loaded once."""
+    return Detector.load(SHIPPED_MODEL, Policy())
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal with a scan that alarms and its verdict."""
+    path = tmp_path_factory.mktemp("bay") / "journal.db"
+    journal_of(path, detector(), ("nitrate",))
+    return path
+
+
+def test_a_signed_verdict_is_explained_as_it_was_signed(
+    journal: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By its own number or its scan's: the same account of the same signed lines."""
+    told: list[dict[str, Any]] = []
+    for index in (SCAN, VERDICT):
+        assert main(["explain", str(index), "--journal", str(journal), "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[0] == told[1]
+    with reader_of(journal) as reader:
+        signed = recorded_scan(reader, VERDICT).verdict
+    assert signed is not None
+    named = next(score for score in signed.scores if score.alarmed)
+    assert [line["z"] for line in told[0]["lines"]] == [line.z for line in named.lines]
+    assert told[0]["of"] == f"record {VERDICT}, signed, on the scan in record {SCAN}"
+    assert told[0]["occlusion"]["faithful"] is True
+    assert told[0]["detector_and_network_agree"] is True
+    assert [rival["substance"] for rival in told[0]["rivals"]] == ["PETN"]
+    assert all(line["decay_as_expected"] for line in told[0]["lines"])
+
+
+def test_a_person_reads_every_part_of_an_explanation(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines, decay, residual, network, agreement, rival, and braille curves in a terminal."""
+    assert main(["explain", str(VERDICT), "--journal", str(journal)]) == 0
+    text = capsys.readouterr().out
+    for part in ("ALARM", "found 423.0", "expected 423.0", "echo decay", "left over: reduced chi2", "it looks at these",
+                 "detector and network agree", "PETN (target) instead? no", "template"):
+        assert part in text, part
+    assert any(0x2800 < ord(character) < 0x2900 for character in text)
+
+
+def test_a_picture_is_written_once_and_never_over_another_file(journal: Path, tmp_path: Path,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    """A PNG of both lines; with it no curves in the terminal; a file that is there stays."""
+    out = tmp_path / "why.png"
+    words = ["explain", str(VERDICT), "--journal", str(journal), "--png", str(out)]
+    assert main(words) == 0
+    assert "template" not in capsys.readouterr().out
+    kept = out.read_bytes()
+    assert kept.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack_from(">II", kept, 16) == (1200, 806)
+    assert main(words) == 2
+    assert out.read_bytes() == kept
+
+
+@pytest.mark.parametrize("name", ["benign", "shielded", "carbamazepine"])
+def test_a_scan_file_without_an_alarm_is_explained_too(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What came nearest to an alarm, and that it is none."""
+    (tmp_path / "scan").write_bytes(write_scan(calibrated(scenario(name).scan()), "cbor"))
+    assert main(["explain", str(tmp_path / "scan"), "--png", str(tmp_path / "x.png")]) == 0
+    assert "not named; it came nearest" in capsys.readouterr().out
+    assert (tmp_path / "x.png").stat().st_size > 10_000
+
+
+def test_a_scan_that_shows_nothing_is_explained_by_saying_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All channels dead: words and a picture all the same."""
+    (tmp_path / "scan").write_bytes(write_scan(calibrated(scenario("nitrate").scan(), dead=tuple(range(8))), "npz"))
+    assert main(["explain", str(tmp_path / "scan"), "--png", str(tmp_path / "x.png")]) == 0
+    assert "nothing to explain" in capsys.readouterr().out
+    assert main(["explain", str(tmp_path / "scan"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["substance"] is None
+
+
+def test_what_cannot_be_explained_is_refused_with_one_line(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Another kind of record, none, no journal, no file, no scan file."""
+    (tmp_path / "text").write_text("x")
+    for words, says in ((["0", "--journal", str(journal)], "record 0 is a calibration"),
+                        (["9" * 30, "--journal", str(journal)], "the journal has the records 0 to 2"),
+                        (["1", "--journal", str(tmp_path / "none.db")], "none.db"),
+                        (["1", "--config", str(tmp_path / "none.toml")], "none.toml"),
+                        ([str(tmp_path / "none")], "No such file"), ([str(tmp_path / "text")], "no scan file")):
+        assert main(["explain", *words]) == 2
+        told = capsys.readouterr().err.strip().splitlines()
+        assert says in told[-1], told
