@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hil.bench.detection.bench import PFAS
 from hil.bench.detection.curves import threshold
 from hil.bench.detection.theory import THEORY_PFA, clairvoyant_pd
 
@@ -57,15 +58,17 @@ def draw(found: Measured, folder: Path) -> Path | None:
 
 def _pd_axis(axes: Axes, found: Measured, axis: Targets) -> None:
     """Pd over deflection at the bench's Pfa."""
-    d = np.linspace(0.0, float(axis.deflection.max()), 200)
-    axes.plot(d, [clairvoyant_pd(float(x), THEORY_PFA) for x in d], "k:", label="clairvoyant limit")
-    axes.plot(d, [found.reference.pd(float(x), THEORY_PFA) for x in d], "k-", label="likelihood ratio, theory")
+    d, pfa = np.linspace(0.0, float(axis.deflection.max()), 200), PFAS[1] if found.scene.hard else PFAS[0]
+    axes.plot(d, [clairvoyant_pd(float(x), pfa) for x in d], "k:", label="clairvoyant limit")
+    axes.plot(d, [found.reference.pd(float(x), pfa) for x in d], "k-", label="likelihood ratio, theory")
     for detector in _shown(found):
-        level = threshold(found.nulls.score[detector], THEORY_PFA)
+        level = threshold(found.nulls.score[detector], pfa)
+        if not np.isfinite(level):     # too few nulls for this Pfa: nothing was measured
+            continue
         at = np.unique(axis.deflection)
         share = [float((axis.score[detector][axis.deflection == x] > level).mean()) for x in at]
         axes.plot(at, share, "o--", markersize=4, linewidth=0.8, label=LABELS[detector])
-    axes.set(xlabel="deflection d of the mass at the reference point", ylabel=f"Pd at Pfa {THEORY_PFA:g} per scan")
+    axes.set(xlabel="deflection d of the mass at the reference point", ylabel=f"Pd at Pfa {pfa:g} per scan")
     axes.legend(fontsize=8)
 
 
