@@ -1,6 +1,6 @@
-"""spingate bench: measure memory, records per second, latency beside a floor, and a long run. It asserts nothing.
+"""spingate bench: measure memory, records per second, latency beside a floor, a long run, detection and the lane.
 
-Real processes and a real broker on loopback, emulated instruments in a process of their own.
+Real processes and a real broker on loopback, emulated instruments in a process of their own. It asserts nothing.
 """
 
 from __future__ import annotations
@@ -9,29 +9,28 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from gateway.cli.bench_detection import add_options, run_detection
 from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
     from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine", "load", "lane")
+TOPICS = ("spine", "load", "detection", "lane")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate bench`."""
-    parser = subparsers.add_parser("bench", help="measure memory, records per second and latency")
+    parser = subparsers.add_parser("bench", help="measure memory, records per second, latency and detection")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, a whole bay under load, or the magnetic lane (spine)")
+                        help="the spine, a whole bay under load, detection against its limits, or the lane (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
     parser.add_argument("--minutes", type=minutes, default=10.0, metavar="N", help="load: length of the run (10)")
     parser.add_argument("--broker", default="auto", choices=("auto", "embedded"),
                         help="auto: mosquitto where it is installed, else the embedded one")
-    parser.add_argument("--trials", type=int, choices=range(10, 10_001), default=100, metavar="N",
-                        help="lane: passes at each deflection (100)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="lane: of all noise and all passes (1)")
+    add_options(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -54,7 +53,8 @@ def minutes(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
-    return {"load": run_load, "lane": run_lane, "spine": run_spine}[arguments.what](arguments)
+    topics = {"spine": run_spine, "load": run_load, "detection": run_detection, "lane": run_lane}
+    return topics[arguments.what](arguments)
 
 
 def run_lane(arguments: argparse.Namespace) -> int:

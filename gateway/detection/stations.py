@@ -120,7 +120,13 @@ def _refined(windows: NDArray[np.complex128], tones: NDArray[np.float64]) -> NDA
         residual = windows.T - waves @ amplitudes
         hessian = (slopes.conj().T @ slopes) * (amplitudes.conj() @ amplitudes.T)
         gradient = np.sum(amplitudes.conj() * (slopes.conj().T @ residual), axis=1)
-        tones = tones + np.clip(np.linalg.solve(hessian.real, gradient.real), -0.5 / POINTS, 0.5 / POINTS)
+        tones = tones + np.clip(_step(hessian.real, gradient.real), -0.5 / POINTS, 0.5 / POINTS)
     return tones
 
 
+def _step(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Newton's step; the least one where two tones ran into each other and the matrix is singular."""
+    try:
+        return np.asarray(np.linalg.solve(hessian, gradient))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(hessian, gradient, rcond=None)[0])

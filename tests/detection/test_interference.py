@@ -11,6 +11,7 @@ from calibration.schedule import schedule
 from gateway.detection.beam import Beam, form_beam
 from gateway.detection.echo_search import Decay, search
 from gateway.detection.interference import cancel
+from gateway.detection.stations import _refined
 from hil.scene.bay import Bay, Station, Tier
 from hil.scene.load import Content, Load
 from hil.scene.scan import scan
@@ -95,3 +96,10 @@ def test_a_dead_channel_costs_its_share_of_the_signal_and_no_more() -> None:
     amplitudes = [abs(search(beam, DECAY).amplitude[0, 256]) for beam in (whole, five)]
     assert amplitudes[1] == pytest.approx(amplitudes[0], rel=0.15)
     assert 1.0 < np.median(five.floor) / np.median(whole.floor) < 1.4
+
+
+def test_two_tones_that_run_into_each_other_do_not_stop_a_decision() -> None:
+    """Refining equal frequencies is singular; a strong station heard without references led there."""
+    rng = np.random.default_rng(1)
+    windows = 50.0 * np.exp(2j * np.pi * 0.1 * np.arange(256)) * np.exp(2j * np.pi * rng.random((8, 1)))
+    assert np.isfinite(_refined(windows, np.array([0.1, 0.1]))).all()

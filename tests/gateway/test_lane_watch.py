@@ -52,9 +52,9 @@ def test_it_says_that_it_is_still_learning() -> None:
     """A lane that would notice nothing yet must not look like a quiet one."""
     watch, chance = LaneWatch(lambda: PassDetector(SETTINGS), 1.0), np.random.default_rng(5)
     watch.take(readings(chance, 0), Future())
-    assert watch.learning == ("vector",)
+    assert list(watch.learning) == ["vector"]
     for number in range(1, QUIET_READINGS):
         watch.take(readings(chance, number), Future())
-    assert watch.learning == ()
+    assert not watch.learning
     watch.take(readings(chance, 10 * QUIET_READINGS), Future())
-    assert watch.learning == ("vector",), "a gap: it learns again"
+    assert list(watch.learning) == ["vector"], "a gap: it learns again"

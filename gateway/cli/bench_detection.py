@@ -1,0 +1,112 @@
+"""spingate bench detection: detection and false-alarm probabilities with bounds, and the distance from the limit.
+
+Emulated scans through the daemon's own decision; nothing is asserted but that nobody beats the clairvoyant limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.cli.words import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.detection.detector import Detector
+    from hil.bench.detection.bench import Measured, Order
+
+TRIALS, NULLS, SEED = 200, 999, 1
+TIERS = ("A", "B", "C", "D")
+ABOVE_THE_LIMIT = 1
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this topic to those of `spingate bench`."""
+    group = parser.add_argument_group("detection and lane (the lane takes --trials and --seed)")
+    group.add_argument("--trials", type=count, default=TRIALS, metavar="N",
+                       help=f"scans of each case at its reference point, and again on the mass axis ({TRIALS})")
+    group.add_argument("--nulls", type=count, default=NULLS, metavar="N",
+                       help=f"scans without a substance; a Pfa of 1e-3 takes 999 ({NULLS})")
+    group.add_argument("--seed", type=int, default=SEED, metavar="S", help=f"of all trials ({SEED})")
+    group.add_argument("--tier", action="append", choices=TIERS, help="sensor tier, more than once for several (B)")
+    group.add_argument("--substance", action="append", metavar="NAME", help="one covered substance, or several (all)")
+    group.add_argument("--scene", action="append", metavar="NAME",
+                       help="white, mixed, or either with ', second generator' (all four)")
+    group.add_argument("--figures", type=Path, metavar="DIR", help="write ROC and Pd curves as PNG there")
+    group.add_argument("--model", type=Path, metavar="DIR", help="model package to measure (the one that is shipped)")
+
+
+def count(text: str) -> int:
+    """Return a number of scans."""
+    if not text.isdigit() or not 5 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 5 to 100000")
+    return int(text)
+
+
+def run_detection(arguments: argparse.Namespace) -> int:
+    """Measure, then print. Exit 1 where a detector beats the clairvoyant limit."""
+    from hil.bench.detection.bench import AboveTheLimit, case_of, measure
+    from hil.bench.detection.plots import draw
+    from hil.bench.detection.report import case_line, lines
+    from hil.bench.detection.theory import DWELL_S, STANDOFF_M
+
+    detector, order, found = _detector(arguments.model), _order(arguments), []
+    try:
+        for one in measure(detector, order, _say):
+            found.append(one)
+            _say(case_line(one))
+            if arguments.figures is not None:
+                arguments.figures.mkdir(parents=True, exist_ok=True)
+                draw(one, arguments.figures)
+    except AboveTheLimit as wrong:
+        print(f"spingate: {wrong}", file=sys.stderr)
+        return ABOVE_THE_LIMIT
+    digest = detector.model_sha256.hex()
+    if arguments.json:
+        cases = [asdict(case_of(one, STANDOFF_M, DWELL_S)) for one in found]
+        print_json({"cases": cases, "model_sha256": digest})
+    else:
+        _print_all(lines(found), found, digest)
+    return 0
+
+
+def _print_all(said: Sequence[str], found: Sequence[Measured], digest: str) -> None:
+    print("\n".join([*said, f"{len(found)} cases; digest of the model's card: {digest}"]))
+
+
+def _say(line: str) -> None:
+    """Tell on standard error how far it is: a run takes minutes."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _detector(folder: Path | None) -> Detector:
+    from gateway.detection.detector import Detector
+    from gateway.detection.policy import Policy
+    from gateway.judgement import SHIPPED_MODEL
+
+    return Detector.load(folder or SHIPPED_MODEL, Policy())
+
+
+def _order(arguments: argparse.Namespace) -> Order:
+    from hil.bench.detection.bench import Order
+    from hil.bench.detection.looks import SUBSTANCES
+    from hil.bench.detection.trials import Scene
+    from hil.scene.bay import Tier
+
+    substances, scenes = arguments.substance or SUBSTANCES, arguments.scene or tuple(Scene)
+    _known("--substance", substances, SUBSTANCES)
+    _known("--scene", scenes, tuple(scene.value for scene in Scene))
+    return Order(arguments.trials, arguments.nulls, arguments.seed,
+                 tuple(Tier[name] for name in arguments.tier or ("B",)), tuple(substances),
+                 tuple(Scene(scene) for scene in scenes))
+
+
+def _known(option: str, given: Sequence[str], allowed: Sequence[str]) -> None:
+    for word in given:
+        if word not in allowed:
+            print(f"spingate: {option} {word!r}: must be one of {', '.join(allowed)}", file=sys.stderr)
+            raise SystemExit(2)

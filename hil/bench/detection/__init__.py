@@ -1,0 +1,1 @@
+"""Measure the detector against the best that physics allows, scan by scan."""

@@ -1,0 +1,164 @@
+"""Draw scans and collect what the detectors say of them: nulls, the reference point, and the mass axis.
+
+A trial is fixed by seed, scene, tier, substance and number; every trial is a whole scan with noise of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from time import thread_time
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hil.bench.detection.looks import SUBSTANCES, Beams, agrees, look
+from hil.bench.detection.scenes import Laid, LaidAgain, mixed, white
+from hil.bench.detection.theory import deflection
+from hil.scene.bay import Tier
+from hil.scene.load import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from gateway.detection.detector import Detector
+    from hil.bench.detection.looks import Look
+    from hil.bench.detection.theory import Reference
+
+    Floats = NDArray[np.float64]
+
+# So many scans of every case are decided by the daemon's own code as well: for its time, and to check the bench.
+DECIDED: Final = 5
+DETECTORS: Final = ("glrt", "network", "combined", "bare")
+
+
+class Scene(StrEnum):
+    """What the trials hold, and which generator made them."""
+
+    WHITE = "white"
+    MIXED = "mixed"
+    WHITE_AGAIN = "white, second generator"
+    MIXED_AGAIN = "mixed, second generator"
+
+    @property
+    def hard(self) -> bool:
+        """True with interference, ringing and confusers."""
+        return self in {Scene.MIXED, Scene.MIXED_AGAIN}
+
+    @property
+    def second(self) -> bool:
+        """True where the second generator makes the scan."""
+        return self in {Scene.WHITE_AGAIN, Scene.MIXED_AGAIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Nulls:
+    """Scans without a covered substance: the highest score of any substance by detector, and the false alarms."""
+
+    score: dict[str, Floats]
+    alarms: int
+
+    @property
+    def count(self) -> int:
+        """How many scans."""
+        return len(self.score["glrt"])
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Scans with one covered substance in them.
+
+    `deflection` is that of the mass at the reference point, `true_deflection` that of the very load drawn, to a
+    detector that knows everything. `score` is the substance's by detector. `named`: the decision named it.
+    `another`: the decision named a substance that was not there. `decide_ms`: CPU time of the daemon's decision.
+    """
+
+    deflection: Floats
+    true_deflection: Floats
+    score: dict[str, Floats]
+    named: int
+    another: int
+    decide_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where trials are made: the detector, what the scenes hold, and the seed."""
+
+    detector: Detector
+    scene: Scene
+    tier: Tier
+    seed: int
+
+    def rng(self, number: int) -> Generator:
+        """The chance of one trial."""
+        return np.random.default_rng((self.seed, tuple(Scene).index(self.scene), tuple(Tier).index(self.tier), number))
+
+    def lay(self, number: int) -> Laid | LaidAgain:
+        """One trial's bay, without a covered substance so far."""
+        rng = self.rng(number)
+        draw = (mixed if self.scene.hard else white)(self.tier, rng)
+        return (LaidAgain if self.scene.second else Laid)(draw, int(rng.integers(2**63)))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is collected for one substance: masses, deflections, looks, decision times."""
+
+    masses_kg: list[float] = field(default_factory=list)
+    true_deflection: list[float] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    spent_ms: list[float] = field(default_factory=list)
+
+    def targets(self, reference: Reference) -> Targets:
+        """The same in arrays."""
+        at = SUBSTANCES.index(reference.substance)
+        score = {name: np.array([getattr(one, name)[at] for one in self.looks]) for name in DETECTORS}
+        named = sum(bool(one.named[at]) for one in self.looks)
+        another = sum(bool(np.delete(one.named, at).any()) for one in self.looks)
+        return Targets(np.array(self.masses_kg) * reference.d_per_kg, np.array(self.true_deflection), score, named,
+                       another, float(np.median(self.spent_ms)))
+
+
+def nulls(ground: Ground, count: int) -> Nulls:
+    """So many scans without a covered substance."""
+    seen = [look(ground.detector, ground.lay(number).scan, Beams(), bare=_bare(ground)) for number in range(count)]
+    score = {name: np.array([getattr(one, name).max() for one in seen]) for name in DETECTORS}
+    return Nulls(score, sum(bool(one.named.any()) for one in seen))
+
+
+def targets(ground: Ground, masses_kg: dict[Reference, Sequence[float]], first: int) -> dict[Reference, Targets]:
+    """Each substance alone in one bay after the other, from trial `first` on: one scan for each of its masses.
+
+    Trials of one substance are independent scans. All substances are laid into the same bays, whose untouched bands
+    are looked at once: that makes a trial four times cheaper and ties substances to one another, not trials.
+    """
+    tallies = {reference: Tally() for reference in masses_kg}
+    for number in range(max(len(masses) for masses in masses_kg.values())):
+        laid, beams = ground.lay(first + number), Beams()
+        for reference, masses in masses_kg.items():
+            if number < len(masses):
+                _try(ground, laid, beams, (reference.substance, masses[number]), tallies[reference])
+    return {reference: tally.targets(reference) for reference, tally in tallies.items()}
+
+
+def _try(ground: Ground, laid: Laid | LaidAgain, beams: Beams, content: tuple[str, float], tally: Tally) -> None:
+    substance, mass_kg = content
+    scan = laid.holding(substance, mass_kg)
+    seen = look(ground.detector, scan, beams, bare=_bare(ground))
+    alone = replace(laid.draw.load, contents=(Content(substance, mass_kg),))
+    tally.masses_kg.append(mass_kg)
+    tally.true_deflection.append(deflection(alone, laid.draw.bay))
+    tally.looks.append(seen)
+    if len(tally.spent_ms) < DECIDED:
+        before_s = thread_time()
+        agrees(ground.detector, scan, seen)
+        tally.spent_ms.append((thread_time() - before_s) * 1e3)
+
+
+def _bare(ground: Ground) -> bool:
+    """A head without reference channels is tried where there is something for them to hear."""
+    return ground.scene is Scene.MIXED

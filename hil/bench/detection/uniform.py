@@ -1,0 +1,67 @@
+"""Do scans without a substance give the false-alarm probabilities that are stated? Kolmogorov-Smirnov and counts. Pure.
+
+A conformal p-value compares a scan with other nulls; it must be uniform. The likelihood ratio's own p-value is a union
+bound and may only be too large.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+STATED: Final = (0.1, 0.01, 0.001)
+# Terms of Kolmogorov's series: the hundredth is far below any p-value of interest.
+TERMS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Uniformity:
+    """`ks_p`: chance of so uneven conformal p-values by chance, half of the nulls judged by the other half.
+
+    `found` is how many of `scans` nulls had a stated p-value of `STATED` or less: stated times scans is expected.
+    """
+
+    ks: float
+    ks_p: float
+    scans: int
+    found: tuple[int, ...]
+
+
+def uniformity(score: Floats) -> Uniformity:
+    """From the likelihood ratio's scores, -ln p, of nulls in the order they were drawn."""
+    half = len(score) // 2
+    ks, p = kolmogorov(conformal(score[half:], score[:half]))
+    stated = np.exp(-score)
+    return Uniformity(ks, p, len(score), tuple(int(np.sum(stated <= level)) for level in STATED))
+
+
+def conformal(scores: Floats, nulls: Floats) -> Floats:
+    """Rank among nulls, (1 + those at or above) / (n + 1); equal scores, as a union bound's cap makes, share theirs.
+
+    A tie is broken by the order of the scans, which is independent of their scores.
+    """
+    place = (np.arange(len(scores)) + 0.5) / len(scores)
+    above = np.array([np.sum(nulls > s) for s in scores])
+    equal = np.array([np.sum(nulls == s) for s in scores])
+    return np.asarray((above + place * (equal + 1.0)) / (len(nulls) + 1.0))
+
+
+def kolmogorov(values: Floats) -> tuple[float, float]:
+    """Largest distance of the values' distribution from the uniform one, and the asymptotic p-value.
+
+    The judged and the judging half both scatter: the effective number is half of either.
+    """
+    ordered, n = np.sort(values), len(values)
+    steps = np.arange(n + 1) / n
+    distance = float(max(np.max(steps[1:] - ordered), np.max(ordered - steps[:-1])))
+    at = (math.sqrt(n / 2.0)) * distance
+    terms = [(-1) ** (k - 1) * math.exp(-2.0 * k * k * at * at) for k in range(1, TERMS + 1)]
+    return distance, min(1.0, max(0.0, 2.0 * sum(terms))) if at > 0.3 else 1.0
