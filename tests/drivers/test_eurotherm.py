@@ -11,7 +11,7 @@ from drivers.sample import Fault, Sample
 
 SECOND = 1_000_000_000
 
-# instruments.md section 6: PV 100.5, SP 100.0, manual output 0, output 23.4 %, working SP 100.0.
+# The manual, page 81: PV 100.5, SP 100.0, manual output 0, output 23.4 %, working SP 100.0.
 GOLDEN = (0x03ED, 0x03E8, 0x0000, 0x00EA, 0x03E8)
 
 

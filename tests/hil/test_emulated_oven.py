@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 
-# instruments.md section 6, from manual HA028651 issue 7 page 81: request, answer.
+# Manual HA028651 issue 7, page 81: request, answer.
 GOLDEN = [
     ("01 03 00 01 00 05 d4 09", "01 03 0a 03 ed 03 e8 00 00 00 ea 03 e8 4c bc"),
     ("01 03 00 09 00 01 54 08", "01 83 02 c0 f1"),
