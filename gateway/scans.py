@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from calibration import thermometer
 from calibration.schedule import schedule
 from drivers.sample import Fault
 from gateway import clock
@@ -61,13 +62,14 @@ class Scans:
     away: dict[str, Nanoseconds] = field(default_factory=dict)  # heads: when one was last missed
     stopped: set[str] = field(default_factory=set)  # heads whose scan the PLC stopped: it ends when they hear of it
 
-    def begin(self, name: str, source: str, claims: Claims) -> int:
+    def begin(self, name: str, source: str, claims: Claims, *, calibrant: bool = False) -> int:
         """Order a scan of one head and journal who asked for it and what they claim about the load.
 
         Raises JournalBehind where that cannot be journaled now; the scan is then given up, and its fault says so.
         """
-        dwell_s = self.table.dwell_s
-        scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
+        dwell_s = thermometer.DWELL_S if calibrant else self.table.dwell_s
+        plans = thermometer.thermometer_plans(dwell_s) if calibrant else schedule(dwell_s)
+        scan_id = self.heads[name].begin(plans, dwell_s)
         try:
             receipt = self.submit(self.drafter.context(self.now(), source, scan_id, claims), None)
         except JournalBehind:
@@ -101,7 +103,9 @@ class Scans:
             if ask.what == "stop":
                 self.stop(names[0], source)
                 return Answer()
-            return Answer(scan_id=self.begin(names[0], source, ask.claims))
+            calibrant = ask.what == "thermometer"
+            source = f"{source}, of the calibrant in its jig" if calibrant else source
+            return Answer(scan_id=self.begin(names[0], source, ask.claims, calibrant=calibrant))
         except JournalBehind:
             return Answer(refused=BEHIND)
 

@@ -1,6 +1,6 @@
 """spingate status: how the core, the publisher and every instrument are.
 
-Exit 0: all is well. 1: something stands still, is uncalibrated or is not connected. 2: no gateway answers.
+Exit 0: all is well. 1: something stands still, is uncalibrated, has drifted or is not connected. 2: no gateway answers.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def well(core: Status, publisher: PublisherStatus | None) -> bool:
 
 
 def verdict_of(instrument: InstrumentStatus) -> str:
-    """Return OK, WARN (uncalibrated) or FAIL (silent) for one instrument."""
+    """Return OK, WARN (uncalibrated, or drifted) or FAIL (silent) for one instrument."""
     if instrument.last_value_age_s is None or instrument.last_value_age_s > instrument.silent_s_max:
         return "FAIL"
-    return "OK" if instrument.calibrated else "WARN"
+    return "OK" if instrument.calibrated and not instrument.drift.startswith(("degraded", "inhibited")) else "WARN"
 
 
 def print_core(core: Status) -> None:
@@ -88,6 +88,8 @@ def print_core(core: Status) -> None:
             print(f"     {one.last_value}  {one.last_value_age_s:.1f} s ago")
         if one.calibration:
             print(f"     uncalibrated: {one.calibration}")
+        if one.drift:
+            print(f"     drift watch: {one.drift}")
         if one.learning:
             print(f"     learning the background of {', '.join(one.learning)}: no passage would be noticed yet")
         if one.last_fault:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.detection.drift_state import DriftState
 
 
 class Outcome(StrEnum):
@@ -54,7 +58,10 @@ class SubstanceScore:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear."""
+    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear.
+
+    `drift` is the state of the head against what it used to be, None where nobody watched it.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -62,6 +69,7 @@ class Verdict:
     scan_id: int
     raw_sha256: bytes
     model_sha256: bytes
+    drift: DriftState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     """Return the answer, its reasons, and each substance with the lines that made it."""
     lines = [f"{body.instrument} scan {body.verdict.scan_id}: {body.verdict.outcome.upper()}"]
     lines += [f"because {reason}" for reason in body.verdict.reasons]
+    if body.verdict.drift is not None:
+        lines.append(f"drift watch: {body.verdict.drift.level}")
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "

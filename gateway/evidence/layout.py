@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
+from gateway.detection.drift_state import DriftLevel, DriftState
 from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
 from gateway.evidence.act import (
     CalibrationBody,
@@ -125,6 +126,12 @@ SCORE = Struct(
     Field(7, "alarmed", Truth()),
     Field(8, "lines", Several(LINE, 32)),
 )
+DRIFT = Struct(
+    DriftState,
+    Field(1, "level", Choice(DriftLevel.LEARNING, DriftLevel.OK, DriftLevel.DEGRADED, DriftLevel.INHIBITED)),
+    Field(2, "what", Several(PROSE, 16)),
+    Field(3, "widened", Real()),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -133,6 +140,7 @@ JUDGEMENT = Struct(
     Field(4, "scan_id", Whole()),
     Field(5, "raw_sha256", DIGEST),
     Field(6, "model_sha256", DIGEST),
+    Field(11, "drift", DRIFT, optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 
