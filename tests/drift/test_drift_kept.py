@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -36,7 +38,6 @@ from tests.drift.healthy import Bay, learnt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 Result = TypeVar("Result")
 NOW = Now(1_000, 2_000, "synchronised", None)
@@ -157,12 +158,18 @@ def test_a_past_that_nobody_can_tell_any_more_inhibits(tmp_path: Path, monkeypat
     assert found.watch.state.what == ("nobody knows whether the head was inhibited before",)
 
 
+@cache
+def a_state() -> bytes:
+    """Return the file of a head that is known and well."""
+    return KeptWatch(learnt().watch, Path("drift-head.state"), "o", allowed_kg).state_at(4)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200) | st.integers(0, 20_000))
 def test_no_bytes_in_the_file_are_believed_or_raise_another_error(tmp_path: Path, damage: bytes | int) -> None:
     """Noise, or the file with any one byte changed, is unusable, and nothing else happens."""
     path = tmp_path / "drift-head.state"
-    content = bytearray(KeptWatch(learnt().watch, path, "o", allowed_kg).state_at(4))
+    content = bytearray(a_state())
     if isinstance(damage, int):
         content[damage % len(content)] ^= 0x55
     path.write_bytes(damage if isinstance(damage, bytes) else bytes(content))
