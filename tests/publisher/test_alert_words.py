@@ -32,6 +32,7 @@ def test_a_verifier_shows_the_account_that_it_verified() -> None:
     """A valid signature on what nobody shows is worth nothing."""
     text = "\n".join(describe(record.decode(payload())))
     for part in ("mass if pure: 0.5 kg (u 0.12 kg, k = 1)", "0.25 to 1.5 kg",
-                 "echo decay 750 ms (500 ms to 1.2 s)", "reduced chi2 1.06", "HMX (target) instead? no: a line of it is missing",
+                 "echo decay 750 ms (500 ms to 1.2 s)", "reduced chi2 1.06",
+                 "HMX (target) instead? no: a line of it is missing",
                  "detector and network agree"):
         assert part in text, (part, text)
