@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from calibration import priors
+from calibration.lines import Figure, line_table
+
 Mark: TypeAlias = Literal["pub", "mem", "cal", "pri"]
 
 
@@ -87,3 +90,16 @@ LANE: Final = _rows(
 )
 
 ASSUMPTIONS: Final = (*MODEL, *BAY, *LOAD, *LANE)
+
+def _figures() -> tuple[Assumption, ...]:
+    """Each prior of the line table by compound, line and figure, and each that stands in where the table is silent."""
+    taken = [Assumption(f"{line.compound} {line.frequency_khz:g} kHz, {name}", "pri", f"{getattr(known, name).value:g}")
+             for line in line_table().lines for known in (priors.properties(line),) for name in known.assumptions]
+    stand_ins = [Assumption(f"priors.{name}", "pri", f"{figure.value:g}" if isinstance(figure, Figure) else f"{figure:g}")
+                 for name, figure in vars(priors).items() if name.isupper() and isinstance(figure, Figure | float)]
+    return (*stand_ins, *taken)
+
+
+# Priors of single lines: too many for a table kept by hand, so they are read from the figures themselves.
+FIGURES: Final = _figures()
+PRIORS: Final = (*(row for row in ASSUMPTIONS if row.mark == "pri"), *FIGURES)
