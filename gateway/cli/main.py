@@ -27,6 +27,7 @@ COMMANDS = (
     "record",
     "detect",
     "explain",
+    "coverage",
     "calibrate",
     "verify",
     "export",
