@@ -56,6 +56,10 @@ class DetectionTable(Table, frozen=True):
         dict[str, Annotated[float, Meta(gt=0)]],
         Meta(description="by substance: the largest detection limit in kg that still allows a clear"),
     ] = field(default_factory=dict)
+    empty_bay: Annotated[
+        Literal["not inspectable", "clear"],
+        Meta(description="what a scan is called where the range finder sees nothing within 0.5 m"),
+    ] = "not inspectable"
     anomalies_per_hour: Annotated[
         float, Meta(gt=0, le=60, description="false alarms of each stream of a lane magnetometer per hour")
     ] = 0.1

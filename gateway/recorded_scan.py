@@ -66,6 +66,18 @@ def recorded_scan(reader: JournalReader, index: int) -> RecordedScan:
     return RecordedScan(rebuilt(reader, record, record.body), index, answered[1], answered[0])
 
 
+def recorded_verdict(reader: JournalReader, index: int) -> tuple[Verdict, int] | None:
+    """Return the verdict in record `index`, or on the scan in it, and where it stands; None where there is none.
+
+    It needs no raw data. Raises NotRebuilt where there is no such record.
+    """
+    body = record_at(reader, index).body
+    if isinstance(body, VerdictBody):
+        return body.verdict, index
+    found = verdict_on(reader, index) if isinstance(body, ScanBody) else None
+    return None if found is None else (found[1], found[0])
+
+
 def record_at(reader: JournalReader, index: int) -> Record:
     """Return one record, unchecked. Raises NotRebuilt."""
     found = reader.records(index, 1)

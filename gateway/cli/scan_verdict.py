@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from calibration.reading import CalibratedScan
     from gateway.detection.detector import Detector
+    from gateway.detection.testimony import SubstanceAccount
     from gateway.detection.verdict import LineEvidence, SubstanceScore, Verdict
 
 P_SHOWN_MAX = 0.05  # a line of a substance less likely than this by chance alone is shown to a person
@@ -64,7 +65,7 @@ def verdict_tree(verdict: Verdict) -> dict[str, object]:
     """Return a verdict as the JSON that docs/scan-format.md describes."""
     return {
         "scan_id": verdict.scan_id, "verdict": verdict.outcome.value, "reasons": list(verdict.reasons),
-        "substances": [score_tree(score) for score in verdict.scores],
+        "substances": [score_tree(score) for score in verdict.scores], "accounts": accounts_tree(verdict),
         "raw_sha256": verdict.raw_sha256.hex(), "model_sha256": verdict.model_sha256.hex()}
 
 
@@ -73,7 +74,13 @@ def score_tree(score: SubstanceScore) -> dict[str, object]:
     return {
         "substance": score.substance, "alarmed": score.alarmed, "p_value": score.p_value, "network": score.network,
         "statistic": score.glrt, "limit_kg": score.limit_kg, "temperature_k": score.temperature_k,
+        "mass_kg": score.mass_kg, "u_mass_kg": score.u_mass_kg,
         "lines": [line_tree(line) for line in score.lines]}
+
+
+def accounts_tree(verdict: Verdict) -> list[SubstanceAccount]:
+    """Return the accounts of a verdict's alarms; their keys are those of the fields of SubstanceAccount."""
+    return list(verdict.accounts or ())
 
 
 def line_tree(line: LineEvidence) -> dict[str, object]:

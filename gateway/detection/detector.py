@@ -16,14 +16,15 @@ from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
 from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
-from gateway.detection.inspectability import dead_channels, obstacles, remarks
+from gateway.detection.inspectability import dead_channels, emptiness, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
 from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
-from gateway.detection.wording import alarms, foreign, unexplained, vetoes
+from gateway.detection.witness import Looked, testified
+from gateway.detection.wording import alarms, foreign, limited, unexplained, vetoes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,13 +87,13 @@ class Detector:
         scores = tuple(_score(name, fits.get(name), limits[name], said) for name in limits)
         rulings = {name: self._rule(fits[name], said) for name in limits if name in fits}
         blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unexplained(fits, self._pfa))
-        told = (*alarms(scores, rulings), *blocked, *foreign(fits), *dead_channels(beams), *remarks(beams))
-        if empty:
-            told = (*told, f"nothing stands within {self.policy.empty_beyond_m:g} m: limits are for {standoff_m:g} m")
         alarmed = frozenset(name for name, r in rulings.items() if r is Ruling.NAMED)
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed) for score in scores)
-        return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
+                *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
+        verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
         # Where a band is missing or blind the network's figures mean nothing: it neither adds nor vetoes.
