@@ -27,6 +27,7 @@ COMMANDS = (
     "record",
     "detect",
     "explain",
+    "nulls",
     "calibrate",
     "verify",
     "export",

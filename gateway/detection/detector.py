@@ -18,6 +18,7 @@ from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
 from gateway.detection.inspectability import dead_channels, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
+from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
 from gateway.detection.rule import Opinion, Ruling, Weighed, likelihood_pfa, opinion, rule
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from calibration.reading import CalibratedScan
     from gateway.detection.hypotheses import Grid
+    from gateway.detection.null_test import Against
 
 __all__ = ["Detector", "ModelRefused", "Policy", "PolicyRefused"]
 
@@ -40,12 +42,14 @@ REASONS_MAX: Final = 24
 class Detector:
     """Decides scans, one at a time; safe in a worker thread, not in two at once.
 
-    Without a package the likelihood ratio decides alone: for tests and for training, never in service.
+    Without a package the likelihood ratio decides alone: for tests and for training, never in service. Verdicts are
+    held `against` a signed null set where there is one.
     """
 
-    def __init__(self, policy: Policy, package: Package | None = None) -> None:
+    def __init__(self, policy: Policy, package: Package | None = None, against: Against | None = None) -> None:
         self.policy = policy
         self.package = package
+        self.against = against
         self._thresholds = package.card.thresholds if package else None
         self._pfa = likelihood_pfa(policy.pfa_per_scan, self._thresholds)
         # Grids and thresholds of the default schedule take a second to work out: better now than in the first scan.
@@ -92,7 +96,10 @@ class Detector:
         alarmed = frozenset(name for name, r in rulings.items() if r in {Ruling.NAMED, Ruling.ASSISTED})
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed) for score in scores)
-        return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        if self.against is None:
+            return verdict
+        return self.against.hold(verdict, scan, scores_of(limits, fits, rulings, self._thresholds))
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
         # Where a band is missing or blind the network's figures mean nothing: it neither adds nor vetoes.

@@ -53,8 +53,27 @@ class SubstanceScore:
 
 
 @dataclass(frozen=True, slots=True)
+class NullCheck:
+    """How a scan compares with the scans of a signed null set, which hold no covered substance.
+
+    `p_value` is (1 + those that score as high or higher) / (`scans` + 1), conformal; `sha256` that of the set's file.
+    `score` is the scan's own, the largest of `substances`, which are in the order of the verdict's scores: -ln of
+    the false-alarm probability at which each would have been named.
+    """
+
+    p_value: float
+    scans: int
+    sha256: bytes
+    score: float
+    substances: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear."""
+    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear.
+
+    `null_check` is None where no null set was applied.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -62,6 +81,7 @@ class Verdict:
     scan_id: int
     raw_sha256: bytes
     model_sha256: bytes
+    null_check: NullCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

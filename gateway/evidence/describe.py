@@ -85,6 +85,10 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     """Return the answer, its reasons, and each substance with the lines that made it."""
     lines = [f"{body.instrument} scan {body.verdict.scan_id}: {body.verdict.outcome.upper()}"]
     lines += [f"because {reason}" for reason in body.verdict.reasons]
+    check = body.verdict.null_check
+    if check is not None:
+        lines.append(f"against {check.scans} scans of null set {check.sha256.hex()[:16]}...: score {check.score:.4g}, "
+                     f"conformal p {check.p_value:.3g}")
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "

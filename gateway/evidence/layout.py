@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
-from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
+from gateway.detection.verdict import Anomaly, LineEvidence, NullCheck, Outcome, Passage, SubstanceScore, Verdict
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -125,6 +125,14 @@ SCORE = Struct(
     Field(7, "alarmed", Truth()),
     Field(8, "lines", Several(LINE, 32)),
 )
+NULL_CHECK = Struct(
+    NullCheck,
+    Field(1, "p_value", Real()),
+    Field(2, "scans", Whole()),
+    Field(3, "sha256", DIGEST),
+    Field(4, "score", Real()),
+    Field(5, "substances", Several(Real(), 64)),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -133,6 +141,7 @@ JUDGEMENT = Struct(
     Field(4, "scan_id", Whole()),
     Field(5, "raw_sha256", DIGEST),
     Field(6, "model_sha256", DIGEST),
+    Field(7, "null_check", NULL_CHECK, optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 
