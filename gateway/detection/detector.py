@@ -18,6 +18,7 @@ from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
 from gateway.detection.inspectability import dead_channels, emptiness, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
+from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
 from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from calibration.reading import CalibratedScan
     from gateway.detection.hypotheses import Grid
+    from gateway.detection.null_test import Against
 
 __all__ = ["Detector", "ModelRefused", "Policy", "PolicyRefused"]
 
@@ -41,12 +43,14 @@ REASONS_MAX: Final = 24
 class Detector:
     """Decides scans, one at a time; safe in a worker thread, not in two at once.
 
-    Without a package the likelihood ratio decides alone: for tests and for training, never in service.
+    Without a package the likelihood ratio decides alone: for tests and for training, never in service. Verdicts are
+    held `against` a signed null set where there is one.
     """
 
-    def __init__(self, policy: Policy, package: Package | None = None) -> None:
+    def __init__(self, policy: Policy, package: Package | None = None, against: Against | None = None) -> None:
         self.policy = policy
         self.package = package
+        self.against = against
         self._thresholds = package.card.thresholds if package else None
         self._pfa = policy.pfa_per_scan
         # Grids and thresholds of the default schedule take a second to work out: better now than in the first scan.
@@ -93,6 +97,8 @@ class Detector:
         told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
                 *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
         verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        if self.against is not None:
+            verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings))
         return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:

@@ -61,10 +61,27 @@ class SubstanceScore:
 
 
 @dataclass(frozen=True, slots=True)
+class NullCheck:
+    """How a scan compares with the scans of a signed null set, which hold no covered substance.
+
+    `p_value` is (1 + those that score as high or higher) / (`scans` + 1), conformal; `sha256` that of the set's file.
+    `score` is the scan's own, the largest of `substances`, which are in the order of the verdict's scores: -ln of
+    the false-alarm probability at which each would have been named.
+    """
+
+    p_value: float
+    scans: int
+    sha256: bytes
+    score: float
+    substances: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear.
 
     `accounts` explain every alarm; None where nothing alarmed.
+    `null_check` is None where no null set was applied.
     """
 
     outcome: Outcome
@@ -74,6 +91,7 @@ class Verdict:
     raw_sha256: bytes
     model_sha256: bytes
     accounts: tuple[SubstanceAccount, ...] | None = None
+    null_check: NullCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
