@@ -6,6 +6,7 @@ The likelihood ratio names a substance, the network may add or veto, and nothing
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -75,10 +76,11 @@ class Detector:
 
     def decide(self, scan: CalibratedScan) -> Verdict:
         """The verdict on one scan. Obstacles never stop an alarm, and no obstacle is ever "clear"."""
-        empty = scan.standoff_m >= self.policy.empty_beyond_m
-        ranged = math.isfinite(scan.standoff_m) and not empty
-        standoff_m = max(scan.standoff_m, STANDOFF_M_MIN) if ranged else self.policy.empty_standoff_m
-        beams = beams_of(scan, standoff_m)
+        return self.decide_on(scan, beams_of(scan, self.looks_from(scan)))
+
+    def decide_on(self, scan: CalibratedScan, beams: tuple[Beam, ...]) -> Verdict:
+        """As `decide`, on beams that are there already: those of the scan, or of several scans joined into it."""
+        empty, standoff_m = scan.standoff_m >= self.policy.empty_beyond_m, self.looks_from(scan)
         scene = Scene(beams, scan.dwell_s, standoff_m)
         limits = self._limits(scene)
         fits = explain(scene, self._grids(scene), self._pfa)
@@ -93,6 +95,23 @@ class Detector:
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed) for score in scores)
         return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+
+    def looks_from(self, scan: CalibratedScan) -> float:
+        """Return the distance that beams and limits of a scan are made for, in metres."""
+        empty = scan.standoff_m >= self.policy.empty_beyond_m
+        ranged = math.isfinite(scan.standoff_m) and not empty
+        return max(scan.standoff_m, STANDOFF_M_MIN) if ranged else self.policy.empty_standoff_m
+
+    def at(self, pfa_per_scan: float) -> Detector:
+        """Return the same detector with another false-alarm rate: a look of a sequence may spend a share of it."""
+        other = copy(self)
+        other.policy = replace(self.policy, pfa_per_scan=pfa_per_scan)
+        other._pfa = likelihood_pfa(pfa_per_scan, self._thresholds)  # noqa: SLF001  a copy of our own
+        return other
+
+    def limits_kg(self, scan: CalibratedScan, beams: tuple[Beam, ...]) -> dict[str, float]:
+        """Return the detection limit of every covered substance, as a verdict on these beams would state it."""
+        return self._limits(Scene(beams, scan.dwell_s, self.looks_from(scan)))
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
         # Where a band is missing or blind the network's figures mean nothing: it neither adds nor vetoes.

@@ -53,8 +53,26 @@ class SubstanceScore:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceLook:
+    """One look at a load that several scans are made of, until it is decided.
+
+    This is look `number` of at most `looks_max`; it rests on all scans so far, whose raw data `raw_sha256s` name in
+    their order, and which took `dwell_s` together. `alpha_spent` is the false-alarm probability spent on the load so
+    far, this look's share among it. Where `final` is false the load is not decided: a verdict that says "not
+    inspectable" then stands for "not yet", and more scans of the same load are to follow.
+    """
+
+    number: int
+    looks_max: int
+    alpha_spent: float
+    dwell_s: float
+    raw_sha256s: tuple[bytes, ...]
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear."""
+    """The answer for one scan, or for one load after so many; `reasons` say what made it, never empty unless clear."""
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -62,6 +80,7 @@ class Verdict:
     scan_id: int
     raw_sha256: bytes
     model_sha256: bytes
+    look: SequenceLook | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
-from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
+from gateway.detection.verdict import (
+    Anomaly,
+    LineEvidence,
+    Outcome,
+    Passage,
+    SequenceLook,
+    SubstanceScore,
+    Verdict,
+)
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -125,6 +133,15 @@ SCORE = Struct(
     Field(7, "alarmed", Truth()),
     Field(8, "lines", Several(LINE, 32)),
 )
+SEQUENCE_LOOK = Struct(
+    SequenceLook,
+    Field(1, "number", Whole(1)),
+    Field(2, "looks_max", Whole(1)),
+    Field(3, "alpha_spent", Real()),
+    Field(4, "dwell_s", Real()),
+    Field(5, "raw_sha256s", Several(DIGEST, 16)),
+    Field(6, "final", Truth()),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -133,6 +150,7 @@ JUDGEMENT = Struct(
     Field(4, "scan_id", Whole()),
     Field(5, "raw_sha256", DIGEST),
     Field(6, "model_sha256", DIGEST),
+    Field(8, "look", SEQUENCE_LOOK, optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 
