@@ -15,7 +15,7 @@ from gateway.detection.beam import BandBlind, Beam, form_beam
 from gateway.detection.floor import noise_floor
 from gateway.detection.head_array import ARRAY, GROUPS, POINTS
 from gateway.detection.ringing import without_ringing
-from gateway.detection.spending import LOOKS_MAX
+from gateway.detection.verdict import LOOKS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -223,7 +223,7 @@ def _surplus(spectra: NDArray[np.complex128], floor: NDArray[np.float64], tones:
 
 
 def _name(scan: CalibratedScan) -> str:
-    return " ".join((scan.device.make, scan.device.model, scan.device.serial))
+    return f"{scan.device.make} {scan.device.model} {scan.device.serial}"
 
 
 def joined(scans: Iterable[tuple[CalibratedScan, float]]) -> Joined:

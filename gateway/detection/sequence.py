@@ -64,7 +64,7 @@ class LoadSequence:
         return start(scan, standoff_m) if self._joined is None else join(self._joined, scan, standoff_m)
 
     def _decides(self, whole: CalibratedScan, beams: tuple[Beam, ...], left: float) -> bool:
-        """Tell whether no further look is needed, or none would help: what bars a scan from being clear stays barred."""
+        """Tell whether no further look is needed, or none would help: what bars a scan from being clear stays."""
         policy = self._detector.policy
         if obstacles(whole, beams, {}, policy):
             return True

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Final
 
-# More looks than this at one load, and no bay waits that long: ten of 60 s are the longest single scan there is.
-LOOKS_MAX: Final = 10
-# Looks where somebody wants a load decided and says no number: five of 60 s are the fixed scan of 300 s.
-LOOKS_USUAL: Final = 5
+from gateway.detection.verdict import LOOKS_MAX
 
 
 class Spending(StrEnum):
@@ -49,5 +47,5 @@ def shares(pfa: float, looks: int, how: Spending = USUAL) -> tuple[float, ...]:
     if not 1 <= looks <= LOOKS_MAX:
         raise ValueError(f"looks = {looks}: must be 1 to {LOOKS_MAX}")
     spent = [spent_by(k / looks, pfa, how) for k in range(looks + 1)]
-    found = [after - before for before, after in zip(spent[:-2], spent[1:-1], strict=True)]
+    found = [after - before for before, after in pairwise(spent[:-1])]
     return (*found, pfa - sum(found))

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# More looks than this at one load, and no bay waits that long: ten of 60 s are the longest single scan there is.
+LOOKS_MAX: Final = 10
+# Looks where somebody wants a load decided and says no number: five of 60 s are the fixed scan of 300 s.
+LOOKS_USUAL: Final = 5
 
 
 class Outcome(StrEnum):

@@ -60,6 +60,7 @@ BAY: Final = (
            ("Bay.gain_error", "1 % since the last calibration"), ("Bay.phase_error_rad", "0.02 rad"),
            ("Bay.pilot_ft", "50 fT, above the noise of tiers A to C"), ("Bay.forward_w", "400 W"),
            ("Bay.reflected_idle", "2 %"),
+           ("Bay.head", "none: a phase of the chain for each scan; a numbered head keeps its own from scan to scan"),
            ("Station.depth", "0.6"), ("Station.audio_hz", "one tone of 1.3 kHz stands for speech and music")),
 )
 

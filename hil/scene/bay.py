@@ -51,7 +51,8 @@ class Bay:
     at the offset f from the carrier, as the response of a tuned sensor falls. `above_2mhz` multiplies S
     there, where quantum heads are an extrapolation. `city` scales the man-made noise (1: ITU-R city curve,
     0: a screened bay). `coupling_spread`, `gain_error` and `phase_error_rad` are standard deviations over
-    channels; `pilot_ft` is the injected tone at -`PILOT_BINS` bins of the window.
+    channels; `pilot_ft` is the injected tone at -`PILOT_BINS` bins of the window. `head` numbers the head: its chain
+    has the same phase in every scan; None draws that phase anew, as if each scan were another head's.
     """
 
     tier: Tier = Tier.B
@@ -67,6 +68,7 @@ class Bay:
     pilot_ft: float = 50.0
     forward_w: float = 400.0
     reflected_idle: float = 0.02     # reflected over forward power with nothing metallic near the coil
+    head: int | None = None
 
     def density_ft(self, carrier_hz: float) -> float:
         """Return the sensor's own noise S at the carrier, fT/sqrt(Hz), one-sided."""
