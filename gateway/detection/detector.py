@@ -1,6 +1,6 @@
 """The decision on one scan: alarm, clear for the covered substances, or not inspectable. Pure CPU after loading.
 
-The likelihood ratio names a substance, the network may add or veto, and nothing of either lifts an obstacle.
+The likelihood ratio names a substance, the network may veto, and nothing of either lifts an obstacle.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
 from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
-from gateway.detection.inspectability import dead_channels, obstacles, remarks
+from gateway.detection.inspectability import dead_channels, emptiness, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
+from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
-from gateway.detection.rule import Opinion, Ruling, Weighed, likelihood_pfa, opinion, rule
+from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
-from gateway.detection.wording import alarms, foreign, unexplained, vetoes
+from gateway.detection.witness import Looked, testified
+from gateway.detection.wording import alarms, foreign, limited, unexplained, vetoes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from calibration.reading import CalibratedScan
     from gateway.detection.hypotheses import Grid
+    from gateway.detection.null_test import Against
 
 __all__ = ["Detector", "ModelRefused", "Policy", "PolicyRefused"]
 
@@ -40,14 +43,16 @@ REASONS_MAX: Final = 24
 class Detector:
     """Decides scans, one at a time; safe in a worker thread, not in two at once.
 
-    Without a package the likelihood ratio decides alone: for tests and for training, never in service.
+    Without a package the likelihood ratio decides alone: for tests and for training, never in service. Verdicts are
+    held `against` a signed null set where there is one.
     """
 
-    def __init__(self, policy: Policy, package: Package | None = None) -> None:
+    def __init__(self, policy: Policy, package: Package | None = None, against: Against | None = None) -> None:
         self.policy = policy
         self.package = package
+        self.against = against
         self._thresholds = package.card.thresholds if package else None
-        self._pfa = likelihood_pfa(policy.pfa_per_scan, self._thresholds)
+        self._pfa = policy.pfa_per_scan
         # Grids and thresholds of the default schedule take a second to work out: better now than in the first scan.
         laid = grids_of(tuple((khz * 1e3, rate_hz) for khz, rate_hz in BANDS), policy.cargo_k_min, policy.cargo_k_max)
         for grid in laid:
@@ -86,13 +91,15 @@ class Detector:
         scores = tuple(_score(name, fits.get(name), limits[name], said) for name in limits)
         rulings = {name: self._rule(fits[name], said) for name in limits if name in fits}
         blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unexplained(fits, self._pfa))
-        told = (*alarms(scores, rulings), *blocked, *foreign(fits), *dead_channels(beams), *remarks(beams))
-        if empty:
-            told = (*told, f"nothing stands within {self.policy.empty_beyond_m:g} m: limits are for {standoff_m:g} m")
-        alarmed = frozenset(name for name, r in rulings.items() if r in {Ruling.NAMED, Ruling.ASSISTED})
+        alarmed = frozenset(name for name, r in rulings.items() if r is Ruling.NAMED)
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed) for score in scores)
-        return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
+                *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
+        verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        if self.against is not None:
+            verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings))
+        return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
         # Where a band is missing or blind the network's figures mean nothing: it neither adds nor vetoes.
@@ -104,8 +111,7 @@ class Detector:
         if said is None or self._thresholds is None:
             return Ruling.NAMED if fit.accepted else Ruling.SILENT
         given = said.substances.get(fit.grid.substance.name, 0.0)
-        weighed = Weighed(fit.log_p, fit.accepted, fit.consistent, given, said.disturbed)
-        return rule(weighed, self._thresholds, assists=self._pfa < self.policy.pfa_per_scan)
+        return rule(Weighed(fit.accepted, given, said.disturbed), self._thresholds)
 
     def _grids(self, scene: Scene) -> tuple[Grid, ...]:
         plans = tuple(beam.plan for beam in scene.beams)

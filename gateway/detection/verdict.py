@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.detection.testimony import SubstanceAccount
 
 
 class Outcome(StrEnum):
@@ -39,7 +43,9 @@ class SubstanceScore:
 
     `glrt` is the likelihood ratio summed over the lines at the best common temperature (kelvin), `p_value`
     its false-alarm probability per scan, `network` the classifier's probability, `limit_kg` the mass that
-    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity).
+    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity). Of an alarm,
+    `mass_kg` is the mass of pure substance whose lines these are, with its standard uncertainty (k = 1) while the
+    priors hold; None where the distance or, for the uncertainty, the gain is not known.
     """
 
     substance: str
@@ -50,11 +56,33 @@ class SubstanceScore:
     limit_kg: float
     alarmed: bool
     lines: tuple[LineEvidence, ...]
+    mass_kg: float | None = None
+    u_mass_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NullCheck:
+    """How a scan compares with the scans of a signed null set, which hold no covered substance.
+
+    `p_value` is (1 + those that score as high or higher) / (`scans` + 1), conformal; `sha256` that of the set's file.
+    `score` is the scan's own, the largest of `substances`, which are in the order of the verdict's scores: -ln of
+    the false-alarm probability at which each would have been named.
+    """
+
+    p_value: float
+    scans: int
+    sha256: bytes
+    score: float
+    substances: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear."""
+    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear.
+
+    `accounts` explain every alarm; None where nothing alarmed.
+    `null_check` is None where no null set was applied.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -62,6 +90,8 @@ class Verdict:
     scan_id: int
     raw_sha256: bytes
     model_sha256: bytes
+    accounts: tuple[SubstanceAccount, ...] | None = None
+    null_check: NullCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

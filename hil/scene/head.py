@@ -40,7 +40,7 @@ class Belt:
         felt = scan(tuple(plans), shown.bay, shown.load, rng, dwell_of(tuple(plans)))
         return FeltScan(
             bands=tuple(FeltBand(band.field_ft, band.pilot_offset_hz, band.pilot_ft, band.forward_w,
-                                  band.reflected_w) for band in felt.bands),
+                                  band.reflected_w, band.clipped) for band in felt.bands),
             bay_temperature_c=felt.bay_temperature_c,
             standoff_m=felt.standoff_m,
         )
