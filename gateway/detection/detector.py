@@ -99,7 +99,8 @@ class Detector:
         verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
         if self.against is None:
             return verdict
-        return self.against.hold(verdict, scan, scores_of(limits, fits, rulings, self._thresholds))
+        pfa = self.policy.pfa_per_scan
+        return self.against.hold(verdict, scan, scores_of(limits, fits, rulings, pfa), pfa)
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
         # Where a band is missing or blind the network's figures mean nothing: it neither adds nor vetoes.

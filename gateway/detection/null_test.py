@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
     from calibration.reading import CalibratedScan
     from gateway.detection.glrt import Fit
-    from gateway.detection.model_card import Thresholds
     from gateway.detection.verdict import Verdict
 
 
 class Against(Protocol):
     """What a detector holds its verdicts against."""
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:
-        """Return the verdict on `scan`, whose `scores` are in the order of the verdict's, as it is after the test."""
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:
+        """Return the verdict as it is after the test.
+
+        `scores` are the scan's, in the order of the verdict's; `pfa` is the rate of false alarms it was decided at.
+        """
         ...
 
 
@@ -35,7 +37,7 @@ class Against(Protocol):
 class ScoreOnly:
     """For making a null set: the verdict of theory with its scores, compared with nothing."""
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:  # noqa: ARG002  # as `Against`
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:  # noqa: ARG002  # as `Against`
         """Return the verdict with its scores."""
         return replace(verdict, null_check=NullCheck(1.0, 0, bytes(32), max(scores, default=0.0), scores))
 
@@ -46,7 +48,7 @@ class TheoryAlone:
 
     why: str
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:  # noqa: ARG002  # as `Against`
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:  # noqa: ARG002  # as `Against`
         """Return the verdict with the reason."""
         return replace(verdict, reasons=(*verdict.reasons, f"decided by theory alone: {self.why}"))
 
@@ -70,20 +72,22 @@ class NullTest:
         """Whether there are enough nulls for a p-value as small as is demanded."""
         return smallest_p(len(self.ascending)) <= self.pfa
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:
         """Return the verdict with its conformal p-value; each alarm must be as extreme as the policy demands.
 
         Each substance is held against the highest score of any substance in each null, so that the chance of any
         false alarm in a scan is what is bounded, and a strong substance cannot carry a weak one along.
         """
         differs = self.setting.differs(setting_of(scan))
+        if not differs and pfa != self.pfa:
+            differs = f"decided at a false-alarm probability of {pfa:.3g}, the null set at {self.pfa:g}"
         if differs:
-            return TheoryAlone(f"the null set is not of this kind of scan: {differs}").hold(verdict, scan, scores)
+            return TheoryAlone(f"the null set is not of this kind of scan: {differs}").hold(verdict, scan, scores, pfa)
         top = max(scores, default=0.0)
         check = NullCheck(conformal_p(top, self.ascending), len(self.ascending), self.sha256, top, scores)
         if not self.suffices:
             few = f"{len(self.ascending)} scans in the null set: {scans_needed(self.pfa)} are needed for {self.pfa:g}"
-            return replace(TheoryAlone(few).hold(verdict, scan, scores), null_check=check)
+            return replace(TheoryAlone(few).hold(verdict, scan, scores, pfa), null_check=check)
         p_values = {score.substance: conformal_p(own, self.ascending)
                     for score, own in zip(verdict.scores, scores, strict=True)}
         return replace(self._held(verdict, p_values), null_check=check)
@@ -108,19 +112,16 @@ def setting_of(scan: CalibratedScan) -> Setting:
 
 
 def scores_of(names: Iterable[str], fits: Mapping[str, Fit], rulings: Mapping[str, Ruling],
-              thresholds: Thresholds | None) -> tuple[float, ...]:
+              pfa: float) -> tuple[float, ...]:
     """The score of each named substance: -ln of the false-alarm probability at which the decision would name it."""
-    return tuple(score(fits[name], rulings[name], thresholds) if name in fits else 0.0 for name in names)
+    return tuple(score(fits[name], rulings[name], pfa) if name in fits else 0.0 for name in names)
 
 
-def score(fit: Fit, ruling: Ruling, thresholds: Thresholds | None) -> float:
+def score(fit: Fit, ruling: Ruling, pfa: float) -> float:
     """The score of one substance; 0 for what could never alarm, because its lines do not fit or it is vetoed.
 
-    Where the network helps, p counts as smaller by `assist_pfa / assist_p`: among nulls that far, that share is helped.
+    What alarms scores at least -ln `pfa`, whatever named it: else a null set could not tell it from what does not.
     """
     if not fit.consistent or ruling is Ruling.VETOED:
         return 0.0
-    helped = 0.0
-    if ruling is Ruling.ASSISTED and thresholds is not None and 0.0 < thresholds.assist_pfa < thresholds.assist_p:
-        helped = math.log(thresholds.assist_p / thresholds.assist_pfa)
-    return max(0.0, -fit.log_p) + helped
+    return max(0.0, -fit.log_p, 0.0 if ruling is Ruling.SILENT else -math.log(pfa))
