@@ -23,11 +23,10 @@ def alarms(scores: tuple[SubstanceScore, ...], rulings: Mapping[str, Ruling]) ->
     said = []
     for score in scores:
         ruling = rulings.get(score.substance, Ruling.SILENT)
-        if ruling in {Ruling.NAMED, Ruling.ASSISTED}:
+        if ruling is Ruling.NAMED:
             where = ", ".join(f"{line.found_khz:.1f} kHz ({line.amplitude_ft:.1f} fT)" for line in score.lines)
             chance = f"false-alarm probability per scan {score.p_value:.1g}"
-            helped = f", the network gives it {score.network:.2f}" if ruling is Ruling.ASSISTED else ""
-            said.append(f"{score.substance}: lines at {where}; {chance}{helped}")
+            said.append(f"{score.substance}: lines at {where}; {chance}")
     return tuple(said)
 
 

@@ -89,6 +89,10 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     scores = {score.substance: score for score in body.verdict.scores}
     accounts = {one.substance: words_of(one, scores[one.substance])
                 for one in body.verdict.accounts or () if one.substance in scores}
+    check = body.verdict.null_check
+    if check is not None:
+        lines.append(f"against {check.scans} scans of null set {check.sha256.hex()[:16]}...: score {check.score:.4g}, "
+                     f"conformal p {check.p_value:.3g}")
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "

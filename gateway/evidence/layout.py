@@ -9,7 +9,16 @@ from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
 from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
-from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
+from gateway.detection.verdict import (
+    Anomaly,
+    LineEvidence,
+    NullCheck,
+    Outcome,
+    Passage,
+    SequenceLook,
+    SubstanceScore,
+    Verdict,
+)
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -162,6 +171,23 @@ TESTIMONY = Struct(
     Field(6, "prior_low_kg", Real(), optional=True),
     Field(7, "prior_high_kg", Real(), optional=True),
 )
+NULL_CHECK = Struct(
+    NullCheck,
+    Field(1, "p_value", Real()),
+    Field(2, "scans", Whole()),
+    Field(3, "sha256", DIGEST),
+    Field(4, "score", Real()),
+    Field(5, "substances", Several(Real(), 64)),
+)
+SEQUENCE_LOOK = Struct(
+    SequenceLook,
+    Field(1, "number", Whole(1)),
+    Field(2, "looks_max", Whole(1)),
+    Field(3, "alpha_spent", Real()),
+    Field(4, "dwell_s", Real()),
+    Field(5, "raw_sha256s", Several(DIGEST, 16)),
+    Field(6, "final", Truth()),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -170,6 +196,8 @@ JUDGEMENT = Struct(
     Field(4, "scan_id", Whole()),
     Field(5, "raw_sha256", DIGEST),
     Field(6, "model_sha256", DIGEST),
+    Field(7, "null_check", NULL_CHECK, optional=True),
+    Field(8, "look", SEQUENCE_LOOK, optional=True),
     Field(9, "accounts", Several(TESTIMONY, 8), optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
