@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from tests.evidence.samples import GATEWAY, KEY, draft
 
 NULLS = null_set([1.0, 0.0, 2.5])
 SIGNED = sign(NULLS, KEY)
-CDDL = pycddl.Schema((Path(__file__).parents[2] / "docs" / "null-set.cddl").read_text())
+DOCS = Path(__file__).parents[2] / "docs"
+CDDL = pycddl.Schema((DOCS / "null-set.cddl").read_text())
 
 
 def kept(folder: Path, data: bytes) -> Path:
@@ -119,6 +121,17 @@ def test_the_largest_set_fits_and_a_larger_one_is_refused(tmp_path: Path) -> Non
     assert verify_file(kept(tmp_path, data), KEY.public).status is Status.VALID
     with pytest.raises(NullSetRefused, match="at most 10000"):
         sign(null_set([0.5] * (SCANS_MAX + 1)), KEY)
+
+
+@pytest.mark.parametrize("scans", [3, 1000])
+def test_the_documents_lines_for_openssl_verify_it(tmp_path: Path, scans: int) -> None:
+    """docs/record.md shows how to check a record without this software; a set of any length is checked by the same."""
+    (tmp_path / "record.cose").write_bytes(sign(null_set([1.0] * scans), KEY))
+    (tmp_path / "gateway.pub.pem").write_bytes(keys.public_pem(KEY.public))
+    lines = (DOCS / "record.md").read_text().split("```sh")[1].split("```")[0].strip().split("\n")[1:]
+    done = subprocess.run(["sh", "-e", "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert "Signature Verified Successfully" in done.stdout, done.stderr
 
 
 def test_a_huge_file_is_not_read_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
