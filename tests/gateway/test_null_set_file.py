@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,21 @@ def test_a_signed_set_that_contradicts_itself_is_refused(changed: dict[str, obje
     """A good signature around columns that do not agree is no null set."""
     with pytest.raises(NullSetRefused, match=words):
         verify(altered(**changed), KEY.public.ed25519)
+
+
+def test_a_payload_changed_anywhere_is_taken_whole_or_refused_in_our_own_words() -> None:
+    """Whoever holds a key may sign rubbish: of it comes a null set that agrees with itself, or one clear refusal."""
+    payload, chance, taken = cose.parse(SIGNED).payload, random.Random(7), 0
+    for _ in range(6000):
+        data = bytearray(payload)
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            nulls = null_set_file.decode(bytes(data[:chance.choice((len(data), len(data), chance.randrange(1000)))]))
+        except NullSetRefused:
+            continue
+        taken += len({one.raw_sha256 for one in nulls.scans}) == len(nulls.scans)
+    assert taken > 100
 
 
 def test_a_scan_that_counts_twice_is_not_signed() -> None:
