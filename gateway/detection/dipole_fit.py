@@ -97,7 +97,7 @@ def unexplained(seen: Sighting, found: Fit) -> float:
     """Return the energy that a fit leaves beyond noise, over what one dipole on a straight line may leave."""
     rows, channels = seen.white.shape
     excess = found.energy_left - (rows - FUNCTIONS) * channels
-    return excess / max(seen.anomaly.threshold, UNLIKE_SHARE * seen.anomaly.energy)
+    return float(excess / max(seen.anomaly.threshold, UNLIKE_SHARE * seen.anomaly.energy))
 
 
 def search(seen: Sighting) -> Fit | None:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.anderson import TAU_S
-from gateway.detection.background import learn
-from gateway.detection.bank import bank_of
 from gateway.detection.dipole_fit import Sighting, fit
 from gateway.detection.field_steps import STEP_S
 from gateway.detection.verdict import Anomaly
-from hil.bench.lane import PASS_S, PER_HOUR, RATE_HZ, draw
+from hil.bench.lane import PASS_S, RATE_HZ, draw
 from hil.bench.lane_noise import NOISES
 from hil.bench.lane_quiet import quiet_steps
+from hil.training.lane_flagged import learnt_from
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,11 +52,7 @@ def measure_cover(noise: str, channels: int, deflection: float, passes: int, see
     flagged, told, inside = 0, 0, np.zeros(4)
     for k in range(passes):
         if k % PASSES_PER_BACKGROUND == 0:
-            quiet = quiet_steps(rng, round(LEARNT_S / STEP_S), channels, noise)
-            background = learn(quiet, np.arange(len(quiet)))
-            if background is None:
-                raise ArithmeticError("noise gave no background")
-            bank = bank_of(background, TAU_S, STEP_S, PER_HOUR)
+            background, bank = learnt_from(quiet_steps(rng, round(LEARNT_S / STEP_S), channels, noise))
         passing = draw(rng, channels)
         around = quiet_steps(rng, round(PASS_S / STEP_S), channels, noise)
         found = _judged(background, bank, passing, around, deflection)
@@ -103,8 +97,8 @@ def main() -> None:
                 one = measure_cover(noise, channels, deflection, said.passes, said.seed)
                 words = ", ".join(f"{name} {share:.2f}" for name, share in
                                   zip(("time", "crossing", "closest", "moment"), one.inside, strict=True))
-                print(f"{noise}, {channels} channel(s), d = {deflection:g}: {one.passes} passes, {one.flagged} flagged, "
-                      f"{one.told} measured, within k = 1: {words}", flush=True)
+                print(f"{noise}, {channels} channel(s), d = {deflection:g}: {one.passes} passes, "
+                      f"{one.flagged} flagged, {one.told} measured, within k = 1: {words}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hil.scene.lane import dipole_nt
-from hil.training.lane_events import EVENT_S, RATE_HZ, Event
+from hil.training.lane_events import EVENT_S, Event, time_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def settling(rng: np.random.Generator, t: NDArray[np.float64]) -> NDArray[np.flo
     rate, damping = 10.0 ** rng.uniform(0.0, 1.5), rng.uniform(0.3, 1.0)
     late = np.maximum(t, 0.0)
     wave = np.sqrt(max(1.0 - damping**2, 1e-3)) * rate
-    return ((1.0 - np.exp(-damping * rate * late) * np.cos(wave * late)) * (t > 0.0))[:, None] * _unit(rng)
+    return np.asarray(((1.0 - np.exp(-damping * rate * late) * np.cos(wave * late)) * (t > 0.0))[:, None] * _unit(rng))
 
 
 def gate(rng: np.random.Generator, t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,8 +106,8 @@ def lorry(rng: np.random.Generator, t: NDArray[np.float64]) -> NDArray[np.float6
     frame = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     long_m, speed, off = rng.uniform(6.0, 12.0), rng.uniform(1.0, 3.0), rng.uniform(2.5, 5.0)
     field = np.zeros((t.size, 3))
-    strengths = rng.standard_normal(8)
-    for place_m, strength in zip(np.sort(rng.uniform(-0.5, 0.5, 8)) * long_m, strengths - strengths.mean(), strict=True):
+    strengths, places_m = rng.standard_normal(8), np.sort(rng.uniform(-0.5, 0.5, 8)) * long_m
+    for place_m, strength in zip(places_m, strengths - strengths.mean(), strict=True):
         field += strength * _pole(off * frame[1] - (speed * t + place_m)[:, None] * frame[0])
     return field
 
@@ -119,7 +119,7 @@ DISTURBANCES: Final[dict[str, Maker]] = {
 
 def draw_other_event(rng: np.random.Generator) -> Event:
     """Return a pass or, as often, a disturbance, of a kind that did not train."""
-    t = (np.arange(round(EVENT_S * RATE_HZ)) + 0.5) / RATE_HZ - EVENT_S / 2.0 + rng.uniform(-3.0, 3.0)
+    t = time_s() - EVENT_S / 2.0 + rng.uniform(-3.0, 3.0)
     passed = bool(rng.random() < 0.5)
     kinds = PASSES if passed else DISTURBANCES
     kind = str(rng.choice(list(kinds)))

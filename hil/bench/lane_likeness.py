@@ -16,7 +16,7 @@ import numpy as np
 from gateway.detection.pass_model import SHIPPED, load
 from hil.bench.lane_events import draw_other_event
 from hil.training.bounds import lower_bound, upper_bound
-from hil.training.lane_flagged import Flagged, flagged, noise
+from hil.training.lane_flagged import flagged, noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -77,7 +77,7 @@ def judge_block(rng: np.random.Generator, noise: str, channels: int) -> dict[flo
         raise ArithmeticError("noise gave no background")
     bank = bank_of(background, TAU_S, STEP_S, min(RATES_PER_HOUR))
     white = background.whiten(field[learnt:])
-    first_end = len(white) - judged
+    first_end = len(white) - judged        # what ends before was learnt from or leads in
     thresholds = {rate: threshold_of(background, bank.scales, bank.bases, STEP_S, rate)[0] for rate in RATES_PER_HOUR}
     crossings = crossings_of(bank, white, first_end, min(thresholds.values()))
     return {rate: alarms_of([one for one in crossings if one.energy > threshold])

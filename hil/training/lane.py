@@ -18,7 +18,7 @@ from gateway.detection.pass_card import SCHEMA, Calibration, PassCard, SelfTest,
 from gateway.detection.pass_portrait import LAYOUT
 from gateway.detection.runtime import TfliteNetwork
 from hil.training.card_text import text_of
-from hil.training.lane_calibration import calibrated, calibrate, log_loss
+from hil.training.lane_calibration import calibrate, calibrated, log_loss
 from hil.training.lane_events import draw_event
 from hil.training.lane_flagged import Flagged, flagged
 from hil.training.lane_network import build, export, train

@@ -5,7 +5,6 @@ The detector's own functions do it, on steps rather than readings: a thousand ev
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +32,8 @@ PER_HOUR: Final = 0.1
 EVENTS_PER_BACKGROUND: Final = 12
 DEFLECTIONS: Final = (6.0, 600.0)
 NOISE_T: Final = 1e-11
+# What is left where no fit was found, in the unit of `unlike`: more than any fit leaves.
+NO_FIT: Final = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +61,23 @@ def flagged(rng: np.random.Generator, count: int, draw_event: Callable[[np.rando
             backgrounds: Callable[[np.random.Generator, int, int], NDArray[np.float64]] = noise,
             learnt_s: float = 600.0) -> Iterator[Flagged]:
     """Draw `count` events at a random size and sensor; give those that the search flags."""
+    learnt: tuple[Background, Bank] | None = None
     for k in range(count):
         event = draw_event(rng)
         steps = event.field.reshape(-1, round(STEP_S * RATE_HZ), 3).mean(axis=1)
-        if k % EVENTS_PER_BACKGROUND == 0:
-            channels = int(rng.choice([1, 3]))
-            quiet = backgrounds(rng, round(learnt_s / STEP_S), channels) * NOISE_T
-            background = learn(quiet, np.arange(len(quiet)))
-            if background is None:
-                continue
-            bank = bank_of(background, TAU_S, STEP_S, PER_HOUR)
-        found = _seen(rng, (background, bank), event, steps, backgrounds)
+        if learnt is None or k % EVENTS_PER_BACKGROUND == 0:
+            learnt = learnt_from(backgrounds(rng, round(learnt_s / STEP_S), int(rng.choice([1, 3]))) * NOISE_T)
+        found = _seen(rng, learnt, event, steps, backgrounds)
         if found is not None:
             yield found
+
+
+def learnt_from(quiet: NDArray[np.float64]) -> tuple[Background, Bank]:
+    """Return what the detector searches with after these steps. Raises ArithmeticError where they teach nothing."""
+    background = learn(quiet, np.arange(len(quiet)))
+    if background is None:
+        raise ArithmeticError("these steps are no background")
+    return background, bank_of(background, TAU_S, STEP_S, PER_HOUR)
 
 
 def _seen(rng: np.random.Generator, learnt: tuple[Background, Bank], event: Event, steps: NDArray[np.float64],
@@ -94,4 +99,4 @@ def _seen(rng: np.random.Generator, learnt: tuple[Background, Bank], event: Even
     left = seen.white if best is None else best.left
     picture = portrait(seen.white, left, seen.tau_s)
     return Flagged(event, channels, deflection, picture, best is not None and explained(seen, best),
-                   math.inf if best is None else unexplained(seen, best))
+                   NO_FIT if best is None else unexplained(seen, best))

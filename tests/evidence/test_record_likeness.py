@@ -1,4 +1,4 @@
-"""The label of a passage in its record: it reads back, is described, is told, and leaves records without it as they were."""
+"""The label of a passage in its record: it reads back, is described and told, and is absent where none was given."""
 
 from __future__ import annotations
 
