@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_lane(arguments: argparse.Namespace) -> int:
     """Measure the magnetic lane: two noises, one channel and three."""
-    from hil.bench.lane import NOISES, measure_lane
+    from hil.bench.lane import measure_lane
+    from hil.bench.lane_noise import NOISES
     from hil.bench.lane_page import lane_lines
 
     found = []

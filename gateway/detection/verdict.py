@@ -138,12 +138,23 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How probable it is that an object passed, and not a step, a door, a glitch, a load, a sway or a long vehicle.
+
+    Among as many passes as disturbances; `model_sha256` is the digest of the network's card. It decides nothing.
+    """
+
+    passing: float
+    model_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """A magnetic anomaly in the lane: something ferrous moved past. It never names a substance.
 
     `energy` is the detection statistic over the window, `threshold` the value it exceeds with probability
     `pfa` in background alone; `peak_t` is the largest deviation in tesla. `passage` is None where the anomaly
-    is not one dipole on a straight line.
+    is not one dipole on a straight line, `likeness` where no network judged it.
     """
 
     energy: float
@@ -152,3 +163,4 @@ class Anomaly:
     peak_t: float
     window_s: float
     passage: Passage | None = None
+    likeness: Likeness | None = None

@@ -110,10 +110,12 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
 def anomaly(body: AnomalyBody) -> tuple[str, ...]:
     """Return the deviation, how sure it is one, and what it tells of the object."""
     found, passed = body.anomaly, body.anomaly.passage
-    lines = (
+    lines: tuple[str, ...] = (
         f"{body.instrument}: magnetic anomaly, peak {found.peak_t:.4g} T in {found.window_s:g} s",
         f"energy {found.energy:.4g} over threshold {found.threshold:.4g} (false-alarm probability {found.pfa:.3g})",
     )
+    if found.likeness is not None:
+        lines = (*lines, f"like an object that passed, not a disturbance: {found.likeness.passing:.2f} (network)")
     if passed is None:
         return (*lines, "not one dipole on a straight line: no moment or distance is stated")
     return (
