@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--trials", type=count, default=TRIALS, metavar="N",
                        help=f"scans of each case at its reference point, and again on the mass axis ({TRIALS})")
     group.add_argument("--nulls", type=count, default=NULLS, metavar="N",
-                       help=f"scans without a substance; a Pfa of 1e-3 takes 999 ({NULLS})")
+                       help=f"scans without a substance, and as many others that judge their p-values ({NULLS})")
     group.add_argument("--seed", type=int, default=SEED, metavar="S", help=f"of all trials ({SEED})")
     group.add_argument("--tier", action="append", choices=TIERS, help="sensor tier, more than once for several (B)")
     group.add_argument("--substance", action="append", metavar="NAME", help="one covered substance, or several (all)")
