@@ -66,6 +66,7 @@ def verdict_tree(verdict: Verdict) -> dict[str, object]:
     tree: dict[str, object] = {
         "scan_id": verdict.scan_id, "verdict": verdict.outcome.value, "reasons": list(verdict.reasons),
         "substances": [score_tree(score) for score in verdict.scores], "accounts": accounts_tree(verdict),
+        "resonances": list(verdict.resonances or ()),
         "raw_sha256": verdict.raw_sha256.hex(), "model_sha256": verdict.model_sha256.hex()}
     if verdict.null_check is not None:
         tree["null_set"] = null_tree(verdict.null_check, [score.substance for score in verdict.scores])

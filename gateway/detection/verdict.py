@@ -100,11 +100,29 @@ class SequenceLook:
 
 
 @dataclass(frozen=True, slots=True)
+class Resonance:
+    """A line too strong for chance that fits no substance in the table.
+
+    `z` is its detection statistic (2 ln L), `p_value` its false-alarm probability per scan over all bands. `t2e_s` is
+    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well.
+    """
+
+    found_khz: float
+    amplitude_ft: float
+    u_amplitude_ft: float
+    z: float
+    p_value: float
+    t2e_s: float
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer for one scan, or for one load after so many; `reasons` say what made it, never empty unless clear.
 
     `accounts` explain every alarm; None where nothing alarmed. `null_check` is None where no null set was applied,
-    `look` where the answer rests on one scan alone.
+    `look` where the answer rests on one scan alone, `resonances` where no line was left unexplained.
     """
 
     outcome: Outcome
@@ -116,6 +134,7 @@ class Verdict:
     accounts: tuple[SubstanceAccount, ...] | None = None
     null_check: NullCheck | None = None
     look: SequenceLook | None = None
+    resonances: tuple[Resonance, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

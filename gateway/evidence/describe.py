@@ -93,6 +93,9 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     if check is not None:
         lines.append(f"against {check.scans} scans of null set {check.sha256.hex()[:16]}...: score {check.score:.4g}, "
                      f"conformal p {check.p_value:.3g}")
+    lines += [f"unidentified resonance: {one.found_khz:.3f} kHz, {one.amplitude_ft:.4g} fT, u = "
+              f"{one.u_amplitude_ft:.2g} fT, statistic {one.z:.4g}, false-alarm probability {one.p_value:.3g}, T2e "
+              f"{one.t2e_s:.3g} s ({one.low_s:.3g} to {one.high_s:.3g})" for one in body.verdict.resonances or ()]
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "

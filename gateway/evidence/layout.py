@@ -16,6 +16,7 @@ from gateway.detection.verdict import (
     NullCheck,
     Outcome,
     Passage,
+    Resonance,
     SequenceLook,
     SubstanceScore,
     Verdict,
@@ -189,6 +190,17 @@ SEQUENCE_LOOK = Struct(
     Field(5, "raw_sha256s", Several(DIGEST, 16)),
     Field(6, "final", Truth()),
 )
+RESONANCE = Struct(
+    Resonance,
+    Field(1, "found_khz", Real()),
+    Field(2, "amplitude_ft", Real()),
+    Field(3, "u_amplitude_ft", Real()),
+    Field(4, "z", Real()),
+    Field(5, "p_value", Real()),
+    Field(6, "t2e_s", Real()),
+    Field(7, "low_s", Real()),
+    Field(8, "high_s", Real()),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -200,6 +212,7 @@ JUDGEMENT = Struct(
     Field(7, "null_check", NULL_CHECK, optional=True),
     Field(8, "look", SEQUENCE_LOOK, optional=True),
     Field(9, "accounts", Several(TESTIMONY, 8), optional=True),
+    Field(10, "resonances", Several(RESONANCE, 8), optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 
