@@ -85,6 +85,12 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     """Return the answer, its reasons, and each substance with the lines that made it."""
     lines = [f"{body.instrument} scan {body.verdict.scan_id}: {body.verdict.outcome.upper()}"]
     lines += [f"because {reason}" for reason in body.verdict.reasons]
+    look = body.verdict.look
+    if look is not None:
+        lines.append(
+            f"look {look.number} of {look.looks_max} at this load, {'the last' if look.final else 'not the last'}: "
+            f"{len(look.raw_sha256s)} scans, {look.dwell_s:g} s, false-alarm probability spent {look.alpha_spent:.3g}"
+        )
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "
