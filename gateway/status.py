@@ -77,6 +77,7 @@ class StatusDesk:
             scan_progress=driver.progress if isinstance(driver, NqrHead) else None,
             silent_s_max=silent_s_max(row),
             drift=drift_words(lane.drift.watch.state) if lane.drift else "",
+            look=lane.series.where if lane.series else "",
             learning=lane.watch.learning if lane.watch else (),
         )
 

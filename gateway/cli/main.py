@@ -28,6 +28,8 @@ COMMANDS = (
     "record",
     "detect",
     "explain",
+    "coverage",
+    "nulls",
     "calibrate",
     "verify",
     "export",

@@ -83,15 +83,16 @@ def print_core(core: Status) -> None:
         state = one.device or "no answer"
         if one.scan_progress is not None:
             state += f", scanning {one.scan_progress:.0%}"
+        if one.look:
+            state += f", {one.look}"
         print(f"{coloured(verdict_of(one))} {one.name} ({one.driver}) on {one.port}: {state}")
         if one.last_value:
             print(f"     {one.last_value}  {one.last_value_age_s:.1f} s ago")
-        if one.calibration:
-            print(f"     uncalibrated: {one.calibration}")
-        if one.drift:
-            print(f"     drift watch: {one.drift}")
-        if one.learning:
-            print(f"     learning the background of {', '.join(one.learning)}: no passage would be noticed yet")
+        background = f"{', '.join(one.learning)}: no passage would be noticed yet" if one.learning else ""
+        for word, said in (("uncalibrated:", one.calibration), ("drift watch:", one.drift),
+                           ("learning the background of", background)):
+            if said:
+                print(f"     {word} {said}")
         if one.last_fault:
             print(f"     last fault, {one.last_fault_age_s:.0f} s ago: {one.last_fault}")
     if core.last_verdict:

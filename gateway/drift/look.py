@@ -106,21 +106,32 @@ def noise_db(band: CalibratedBand) -> NDArray[np.float64]:
 
 
 def null_p(verdict: Verdict) -> float:
-    """The scan's p-value: the smallest of its substances, each of which already pays for all. NaN below P_MIN."""
+    """The scan's p-value: that against the bay's null set, else the smallest of its substances. NaN below P_MIN.
+
+    Each substance's already pays for all of them. NaN too for later looks at a load: they count its first scan again.
+    """
+    if again(verdict):
+        return math.nan
     least = min((score.p_value for score in verdict.scores), default=math.nan)
-    return least if least > P_MIN else math.nan
+    p = verdict.null_check.p_value if verdict.null_check is not None else least
+    return p if p > P_MIN else math.nan
 
 
 def energy(verdict: Verdict) -> float:
     """The network's energy: sum over the substances of log(1 + exp(logit)), from its probabilities.
 
     That of a network with an output for each label (Wang et al., NeurIPS 2021), without its minus sign. NaN without a
-    network's opinion.
+    network's opinion, and for later looks at one load.
     """
     given = [score.network for score in verdict.scores]
-    if not given or not all(math.isfinite(one) for one in given):
+    if again(verdict) or not given or not all(math.isfinite(one) for one in given):
         return math.nan
     return -math.fsum(math.log1p(-min(max(one, 0.0), NETWORK_MAX)) for one in given)
+
+
+def again(verdict: Verdict) -> bool:
+    """Tell whether this is not the first look at its load: its figures are not independent of the look before."""
+    return verdict.look is not None and verdict.look.number > 1
 
 
 def thermometer(scan: CalibratedScan) -> LineKelvin | None:

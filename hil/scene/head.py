@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ class Belt:
     """A conveyor: scan 1 sees the first scenario, scan 2 the second, and so on, over and over.
 
     Called with the head's plans and scan number it returns the field, and the same again when asked again.
-    `seed` varies noise and interference of all scans; the loads stay what they are.
+    `seed` varies noise and interference of all scans, and the head's own phase; the loads stay what they are.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -42,10 +42,10 @@ class Belt:
         shown = self.scenario(scan_id)
         rng = np.random.default_rng((shown.seed, self.seed, scan_id))
         dwell_s = DWELL_S if any(holds_thermometer(plan) for plan in plans) else dwell_of(tuple(plans))
-        felt = scan(tuple(plans), shown.bay, shown.load, rng, dwell_s)
+        felt = scan(tuple(plans), replace(shown.bay, head=self.seed), shown.load, rng, dwell_s)
         return FeltScan(
             bands=tuple(FeltBand(band.field_ft, band.pilot_offset_hz, band.pilot_ft, band.forward_w,
-                                  band.reflected_w) for band in felt.bands),
+                                  band.reflected_w, band.clipped) for band in felt.bands),
             bay_temperature_c=felt.bay_temperature_c,
             standoff_m=felt.standoff_m,
         )

@@ -196,8 +196,9 @@ class Records:
         self.bodies: list[object] = []
         self.behind = False
 
-    def submit(self, draft: Draft, _raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
         """Keep what would be signed."""
+        assert raw is None
         if self.behind:
             raise JournalBehind("full")
         self.bodies.append(draft.body)

@@ -11,7 +11,7 @@ import pytest
 from calibration.schedule import schedule
 from calibration.thermometer import DWELL_S, thermometer_plans, u_kelvin_absolute
 from drivers.replay import REPLAYED
-from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
+from gateway.detection.verdict import NullCheck, Outcome, SequenceLook, SubstanceScore, Verdict
 from gateway.drift.look import look_at
 from hil.scene.bay import Bay, Station, Tier
 from hil.scene.load import Content, Load
@@ -72,10 +72,16 @@ def test_p_value_and_energy_come_from_scans_of_nothing_alone() -> None:
     """An alarm tells neither; a line that fits nothing tells no p-value; without a network there is no energy."""
     whole = calibrated(scan(PLANS, QUIET, Load(), np.random.default_rng(4), 60.0))
     look = look_at(whole, scored(0.3, 0.5))
-    assert (look.p_value, look.energy) == (0.3, pytest.approx(math.log(2.0)))
+    assert look.p_value == 0.3
+    assert look.energy == pytest.approx(math.log(2.0))
     assert math.isnan(look_at(whole, scored(0.005, 0.5)).p_value)
     assert math.isnan(look_at(whole, scored(0.3, math.nan)).energy)
     assert look_at(whole, scored(0.3, 1.0)).energy < 20.0
+    checked = replace(scored(0.3, 0.5), null_check=NullCheck(0.7, 99, bytes(32), 1.0, ()))
+    assert look_at(whole, checked).p_value == 0.7, "the bay's own null set knows better than theory"
+    second = look_at(whole, replace(checked, look=SequenceLook(2, 5, 0.01, 120.0, (bytes(32),) * 2, final=False)))
+    assert math.isnan(second.p_value)
+    assert math.isnan(second.energy)
     alarm = look_at(whole, replace(scored(0.3, 0.5), outcome=Outcome.ALARM))
     assert math.isnan(alarm.p_value)
     assert math.isnan(alarm.energy)

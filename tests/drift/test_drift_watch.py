@@ -17,6 +17,11 @@ from gateway.drift.watch import ANEW, DEGRADED, ENDED, HEADS_MAX, INHIBITED, Dri
 from hil.bench.drift_looks import IN_CONTROL, Shift, drawn
 from tests.drift.healthy import Bay, learnt
 
+def level(bay: Bay) -> DriftLevel:
+    """Return how far the head of a bay has gone."""
+    return bay.watch.state.level
+
+
 STEPS = (
     (Shift("", noise_db=1.0), Quantity.NOISE, DEGRADED), (Shift("", noise_db=-1.5), Quantity.NOISE, DEGRADED),
     (Shift("", noise_db=8.0), Quantity.NOISE, INHIBITED), (Shift("", gain=0.93, channel=2), Quantity.GAIN, DEGRADED),
@@ -59,7 +64,7 @@ def test_a_drift_that_is_over_is_told_after_six_quiet_scans_and_not_at_each_swin
         assert bay.scan(1, worse) == []
     ended = bay.scan(CALM_SCANS)
     assert [(fault.kind, fault.detail) for fault in ended] == [(ENDED, "noise density: as it was")]
-    assert bay.watch.state.level is DriftLevel.OK
+    assert level(bay) is DriftLevel.OK
 
 
 def test_an_inhibition_does_not_end_by_itself() -> None:
@@ -67,7 +72,7 @@ def test_an_inhibition_does_not_end_by_itself() -> None:
     bay = learnt()
     bay.scan(5, Shift("", gain=0.7))
     assert [fault.detail for fault in bay.scan(40)] == ["noise density: as it was"]
-    assert bay.watch.state.level is DriftLevel.INHIBITED
+    assert level(bay) is DriftLevel.INHIBITED
     assert "pilot gain" in bay.watch.state.what[0]
 
 
@@ -76,9 +81,9 @@ def test_a_person_may_take_the_head_as_it_is() -> None:
     bay, aged = learnt(), Shift("", gain=0.8)
     bay.scan(5, aged)
     bay.watch.reset()
-    assert bay.watch.state.level is DriftLevel.LEARNING
+    assert level(bay) is DriftLevel.LEARNING
     assert bay.scan(LEARNT_SCANS + 20, aged) == []
-    assert bay.watch.state.level is DriftLevel.OK
+    assert level(bay) is DriftLevel.OK
     assert [fault.kind for fault in bay.scan(4, Shift("", gain=0.72)) if "gain" in fault.detail] == [DEGRADED]
 
 
@@ -89,10 +94,10 @@ def test_another_head_begins_anew_and_says_so_and_the_first_one_is_known_again()
     told = bay.scan(1, change=lambda look: replace(look, head="another"))
     assert told[0].kind == ANEW
     assert "was replaced by another: its references are learnt anew" in told[0].detail
-    assert bay.watch.state.level is DriftLevel.LEARNING
+    assert level(bay) is DriftLevel.LEARNING
     told = bay.scan(1)
     assert "its references are known" in told[0].detail
-    assert bay.watch.state.level is DriftLevel.INHIBITED
+    assert level(bay) is DriftLevel.INHIBITED
 
 
 def test_more_heads_than_are_remembered_lift_no_inhibition() -> None:
@@ -103,7 +108,7 @@ def test_more_heads_than_are_remembered_lift_no_inhibition() -> None:
         bay.watch.head.latched[Quantity.GAIN] = "pilot gain: -30 %"  # type: ignore[union-attr]  # there is one
     assert len(bay.watch.heads) == HEADS_MAX
     bay.scan(1, change=lambda look: replace(look, head="fresh"))
-    assert bay.watch.state.level is DriftLevel.INHIBITED
+    assert level(bay) is DriftLevel.INHIBITED
     assert "was forgotten" in bay.watch.state.what[0]
 
 
@@ -125,7 +130,7 @@ def test_a_certificate_that_expired_lifts_nothing_and_is_no_drift() -> None:
     assert expired == []
     bay.scan(6, Shift("", gain=0.7))
     assert bay.scan(5, change=lambda look: replace(look, certificate_sha256=None)) == []
-    assert bay.watch.state.level is DriftLevel.INHIBITED
+    assert level(bay) is DriftLevel.INHIBITED
 
 
 def test_a_head_without_a_certificate_is_held_against_itself() -> None:
@@ -189,7 +194,7 @@ def test_a_detuned_coil_is_told_and_loads_with_metal_are_not() -> None:
     assert bay.scan(5, change=detuned) == []
     assert bay.scan(10) == []
     assert [fault.detail.startswith("reflected power") for fault in bay.scan(15, change=detuned)] == [True]
-    assert bay.watch.state.level is DriftLevel.DEGRADED
+    assert level(bay) is DriftLevel.DEGRADED
 
 
 def test_dead_channels_are_left_out_and_are_no_drift() -> None:
@@ -232,9 +237,10 @@ def odd_looks(draw: st.DrawFn) -> Look:
     if draw(st.booleans()):
         noise[:], gain[:] = draw(ODD), draw(ODD)
     read = LineKelvin(draw(ODD), draw(ODD), draw(ODD)) if draw(st.booleans()) else None
+    certificate = draw(st.sampled_from([None, b"a", b"b"]))
     return replace(look, noise_db=noise, gain=gain, p_value=draw(ODD), energy=draw(ODD), thermometer=read,
                    calibrant=read is not None, replayed=draw(st.booleans()), reflected=look.reflected * draw(ODD),
-                   head=f"head {draw(st.integers(0, 20))}", certificate_sha256=draw(st.sampled_from([None, b"a", b"b"])))
+                   head=f"head {draw(st.integers(0, 20))}", certificate_sha256=certificate)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
