@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from calibration.lines import covered
 from gateway.detection.detector import Detector, ModelRefused, Policy, PolicyRefused
+from gateway.detection.sequence import LoadSequence
 from gateway.detection.verdict import Outcome, Verdict
 from gateway.evidence.act import ModelBody
 from gateway.evidence.body import clipped
@@ -43,6 +44,10 @@ class Judgement:
             return self.detector.decide(scan)
         reasons = (f"no usable classifier: {self.refusal}",)
         return Verdict(Outcome.NOT_INSPECTABLE, reasons, (), scan.scan_id, scan.raw_sha256, self.model_sha256)
+
+    def sequence(self, looks_max: int) -> LoadSequence | None:
+        """Return the looks at one load, at most so many; None where nothing can be decided."""
+        return None if self.detector is None else LoadSequence(self.detector, looks_max)
 
 
 def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:

@@ -28,6 +28,7 @@ COMMANDS = (
     "detect",
     "explain",
     "coverage",
+    "nulls",
     "calibrate",
     "verify",
     "export",

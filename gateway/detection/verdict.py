@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gateway.detection.testimony import SubstanceAccount
+
+# More looks than this at one load, and no bay waits that long: ten of 60 s are the longest single scan there is.
+LOOKS_MAX: Final = 10
+# Looks where somebody wants a load decided and says no number: five of 60 s are the fixed scan of 300 s.
+LOOKS_USUAL: Final = 5
 
 
 class Outcome(StrEnum):
@@ -61,10 +66,63 @@ class SubstanceScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear.
+class NullCheck:
+    """How a scan compares with the scans of a signed null set, which hold no covered substance.
 
-    `accounts` explain every alarm; None where nothing alarmed.
+    `p_value` is (1 + those that score as high or higher) / (`scans` + 1), conformal; `sha256` that of the set's file.
+    `score` is the scan's own, the largest of `substances`, which are in the order of the verdict's scores: -ln of
+    the false-alarm probability at which each would have been named.
+    """
+
+    p_value: float
+    scans: int
+    sha256: bytes
+    score: float
+    substances: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceLook:
+    """One look at a load that several scans are made of, until it is decided.
+
+    This is look `number` of at most `looks_max`; it rests on all scans so far, whose raw data `raw_sha256s` name in
+    their order, and which took `dwell_s` together. `alpha_spent` is the false-alarm probability spent on the load so
+    far, this look's share among it. Where `final` is false the load is not decided: a verdict that says "not
+    inspectable" then stands for "not yet", and more scans of the same load are to follow.
+    """
+
+    number: int
+    looks_max: int
+    alpha_spent: float
+    dwell_s: float
+    raw_sha256s: tuple[bytes, ...]
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resonance:
+    """A line too strong for chance that fits no substance in the table.
+
+    `z` is its detection statistic (2 ln L), `p_value` its false-alarm probability per scan over all bands. `t2e_s` is
+    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well.
+    """
+
+    found_khz: float
+    amplitude_ft: float
+    u_amplitude_ft: float
+    z: float
+    p_value: float
+    t2e_s: float
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one scan, or for one load after so many; `reasons` say what made it, never empty unless clear.
+
+    `accounts` explain every alarm; None where nothing alarmed. `null_check` is None where no null set was applied,
+    `look` where the answer rests on one scan alone, `resonances` where no line was left unexplained.
     """
 
     outcome: Outcome
@@ -74,6 +132,9 @@ class Verdict:
     raw_sha256: bytes
     model_sha256: bytes
     accounts: tuple[SubstanceAccount, ...] | None = None
+    null_check: NullCheck | None = None
+    look: SequenceLook | None = None
+    resonances: tuple[Resonance, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +157,23 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How probable it is that an object passed, and not a step, a door, a glitch, a load, a sway or a long vehicle.
+
+    Among as many passes as disturbances; `model_sha256` is the digest of the network's card. It decides nothing.
+    """
+
+    passing: float
+    model_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """A magnetic anomaly in the lane: something ferrous moved past. It never names a substance.
 
     `energy` is the detection statistic over the window, `threshold` the value it exceeds with probability
     `pfa` in background alone; `peak_t` is the largest deviation in tesla. `passage` is None where the anomaly
-    is not one dipole on a straight line.
+    is not one dipole on a straight line, `likeness` where no network judged it.
     """
 
     energy: float
@@ -110,3 +182,4 @@ class Anomaly:
     peak_t: float
     window_s: float
     passage: Passage | None = None
+    likeness: Likeness | None = None

@@ -66,6 +66,7 @@ BAY: Final = (
            ("Bay.ringdown_ft", "0: nothing left of it when the window opens 0.6 ms after a pulse"),
            ("Bay.ringdown_s", "60 us, dead times of 0.1 to 1 ms; the references feel a hundredth of it"),
            ("Bay.full_scale_ft", "1 nT; a clipped channel loses gain, and the products of clipping are left out"),
+           ("Bay.head", "none: a phase of the chain for each scan; a numbered head keeps its own from scan to scan"),
            ("Station.depth", "0.6"), ("Station.audio_hz", "one tone of 1.3 kHz stands for speech and music")),
 )
 

@@ -102,7 +102,7 @@ def pilot_offset_hz(plan: BandPlan) -> float:
 def _band(plan: BandPlan, bay: Bay, load: Load, lines: NDArray[np.complex128],
           rng: np.random.Generator) -> BandField:
     """Add up everything one band receives, through channels that are not quite equal."""
-    receiver = np.exp(2j * np.pi * rng.random())     # the chain's phase at this carrier, known to nobody
+    receiver = np.exp(2j * np.pi * _receiver_turns(plan, bay, rng.random()))
     field = receiver * (lines + ringing_field(plan, load) + ringdown_field(plan, bay))
     field += sensor_noise(plan, bay, rng) + city_noise(plan, bay, rng)
     for station in bay.stations:
@@ -117,6 +117,13 @@ def _band(plan: BandPlan, bay: Bay, load: Load, lines: NDArray[np.complex128],
     reflected = _reflected(bay, load) + REFLECTED_REPEAT * rng.standard_normal()
     return BandField(plan, received.astype(np.complex64), pilot_offset_hz(plan), bay.pilot_ft,
                      bay.forward_w, bay.forward_w * max(reflected, 0.0), tuple(np.flatnonzero(kept < 1.0).tolist()))
+
+
+def _receiver_turns(plan: BandPlan, bay: Bay, drawn: float) -> float:
+    """Return the phase of the whole chain at this carrier, known to nobody; the same in every scan of one head."""
+    if bay.head is None:
+        return drawn
+    return float(np.random.default_rng((bay.head, round(plan.carrier_hz))).random())
 
 
 def _reflected(bay: Bay, load: Load) -> float:
