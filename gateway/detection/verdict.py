@@ -104,7 +104,8 @@ class Resonance:
     """A line too strong for chance that fits no substance in the table.
 
     `z` is its detection statistic (2 ln L), `p_value` its false-alarm probability per scan over all bands. `t2e_s` is
-    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well.
+    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well. `near` is a
+    substance that may have one of its lines there, and of which nothing else was seen; empty where none is near.
     """
 
     found_khz: float
@@ -115,6 +116,7 @@ class Resonance:
     t2e_s: float
     low_s: float
     high_s: float
+    near: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +159,23 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How probable it is that an object passed, and not a step, a door, a glitch, a load, a sway or a long vehicle.
+
+    Among as many passes as disturbances; `model_sha256` is the digest of the network's card. It decides nothing.
+    """
+
+    passing: float
+    model_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """A magnetic anomaly in the lane: something ferrous moved past. It never names a substance.
 
     `energy` is the detection statistic over the window, `threshold` the value it exceeds with probability
     `pfa` in background alone; `peak_t` is the largest deviation in tesla. `passage` is None where the anomaly
-    is not one dipole on a straight line.
+    is not one dipole on a straight line, `likeness` where no network judged it.
     """
 
     energy: float
@@ -171,3 +184,4 @@ class Anomaly:
     peak_t: float
     window_s: float
     passage: Passage | None = None
+    likeness: Likeness | None = None

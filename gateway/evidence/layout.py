@@ -11,6 +11,7 @@ from drivers.sample import BandPlan, Channel, Identity
 from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
 from gateway.detection.verdict import (
     Anomaly,
+    Likeness,
     LineEvidence,
     NullCheck,
     Outcome,
@@ -199,6 +200,7 @@ RESONANCE = Struct(
     Field(6, "t2e_s", Real()),
     Field(7, "low_s", Real()),
     Field(8, "high_s", Real()),
+    Field(9, "near", WORD),
 )
 JUDGEMENT = Struct(
     Verdict,
@@ -226,9 +228,10 @@ PASSAGE = Struct(
     Field(7, "moment_am2", Real()),
     Field(8, "u_moment_am2", Real()),
 )
+LIKENESS = Struct(Likeness, Field(1, "passing", Real()), Field(2, "model_sha256", DIGEST))
 DEVIATION = Struct(Anomaly, Field(1, "energy", Real()), Field(2, "threshold", Real()), Field(3, "pfa", Real()),
                    Field(4, "peak_t", Real()), Field(5, "window_s", Real()),
-                   Field(6, "passage", PASSAGE, optional=True))
+                   Field(6, "passage", PASSAGE, optional=True), Field(7, "likeness", LIKENESS, optional=True))
 ANOMALY = Struct(AnomalyBody, Field(1, "instrument", NAME), Field(2, "anomaly", DEVIATION),
                  Field(3, "seen_at", INSTANT))
 FAULT = Struct(
