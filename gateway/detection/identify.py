@@ -28,7 +28,7 @@ FOREIGN_MAX: Final = 4
 # A foreign line this near reaches into the cells of a substance's own.
 NEAR_HZ: Final = 2000.0
 # A line of a substance is not outshone by one of any decay and width there. Relaxation times are priors: of a line's
-# 2 ln L a T2e three times the table's, or a third, leaves three quarters, one five times off 0.56. Noise adds ten looks.
+# 2 ln L a T2e three times the table's, or a third, leaves three quarters, one five times off 0.56. Noise has ten looks.
 OUTSHONE_RATIO: Final = 1.5
 OUTSHONE_NOISE: Final = 16.0
 
