@@ -110,8 +110,8 @@ def held_line(rows: Sequence[Measured]) -> str:
     if len(judges) < scans_needed(pfa):
         return ""
     targets, bound = sum(len(row.point.deflection) for row in rows), upper_bound(alarms, len(nulls))
-    return (f"with {len(judges)} others as the bay's null set the decision alarms in {alarms} of {len(nulls)} scans without "
-            f"a covered substance, at most {bound:.4f}, and names {named} of {targets} targets")
+    return (f"with {len(judges)} others as the bay's null set the decision alarms in {alarms} of {len(nulls)} scans "
+            f"without a covered substance, at most {bound:.4f}, and names {named} of {targets} targets")
 
 
 def _gaps(one: Measured, detector: str, pfa: float) -> str:
