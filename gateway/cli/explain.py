@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from calibration.reading import CalibratedScan
     from gateway.detection.account import Account
+    from gateway.detection.beam import Beam
     from gateway.detection.detector import Detector
     from gateway.detection.verdict import Verdict
     from gateway.recorded_scan import RecordedScan
@@ -45,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     from gateway.detection.account import account_of
 
     detector = detector_of(arguments.config)
-    where, scan, verdict = taken(arguments, detector)
-    account = account_of(detector, scan, verdict)
+    where, scan, verdict, beams = taken(arguments, detector)
+    account = account_of(detector, scan, verdict, beams)
     if arguments.png:
         draw(arguments.png, account, where)
     if arguments.json:
@@ -61,32 +62,43 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def taken(arguments: argparse.Namespace, detector: Detector) -> tuple[str, CalibratedScan, Verdict]:
-    """Return what is explained in words, the scan, and the verdict: signed where there is one, else decided now."""
+def taken(arguments: argparse.Namespace,
+          detector: Detector) -> tuple[str, CalibratedScan, Verdict, tuple[Beam, ...] | None]:
+    """Return what is explained in words, the scan, the verdict (signed, or else decided now), and joined beams."""
     from gateway.cli.scan_verdict import answer, read_scan_file
+    from gateway.detection.joined import joined
 
     if not arguments.what.isdigit():
         scan = read_scan_file(Path(arguments.what))
-        return arguments.what, scan, answer(detector, scan)[0]
-    found = recorded(arguments)
-    if found.verdict is not None:
-        return f"record {found.verdict_index}, signed, on the scan in record {found.index}", found.scan, found.verdict
-    return f"record {found.index}, a scan without a signed verdict", found.scan, answer(detector, found.scan)[0]
+        return arguments.what, scan, answer(detector, scan)[0], None
+    found, before = recorded(arguments)
+    if found.verdict is None:
+        where = f"record {found.index}, a scan without a signed verdict"
+        return where, found.scan, answer(detector, found.scan)[0], None
+    where = f"record {found.verdict_index}, signed, on the scan in record {found.index}"
+    if not before:
+        return where, found.scan, found.verdict, None
+    whole = joined((scan, detector.looks_from(scan)) for scan in (*before, found.scan))
+    return f"{where} and {len(before)} before it", whole.scan, found.verdict, whole.beams()
 
 
-def recorded(arguments: argparse.Namespace) -> RecordedScan:
-    """Return a scan of the journal. Raises ValueError where it cannot be had."""
+def recorded(arguments: argparse.Namespace) -> tuple[RecordedScan, tuple[CalibratedScan, ...]]:
+    """Return a scan of the journal, and those of the same load that its verdict rests on beside it.
+
+    Raises ValueError where they cannot be had.
+    """
     from gateway.config import load
     from gateway.evidence.journal_file import JournalCorrupt, JournalUnavailable
     from gateway.evidence.reader import reader_of
     from gateway.places import places
-    from gateway.recorded_scan import recorded_scan
+    from gateway.recorded_scan import recorded_scan, scans_before
 
     journal = arguments.journal or places(load(arguments.config or DEFAULT_CONFIG)).journal
     index = int(arguments.what[:20])
     try:
         with reader_of(journal) as reader:
-            return recorded_scan(reader, min(index, 2**63 - 1))
+            found = recorded_scan(reader, min(index, 2**63 - 1))
+            return found, scans_before(reader, found)
     except (JournalUnavailable, JournalCorrupt) as error:
         raise ValueError(str(error)) from error
 

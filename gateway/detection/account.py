@@ -18,6 +18,7 @@ from gateway.detection.rivals import Setting, rivals_of
 
 if TYPE_CHECKING:
     from calibration.reading import CalibratedScan
+    from gateway.detection.beam import Beam
     from gateway.detection.detector import Detector
     from gateway.detection.explanation import LineStory, Sight
     from gateway.detection.occlusion import Occlusion
@@ -41,11 +42,15 @@ class Account:
     rivals: tuple[Rival, ...] = ()
 
 
-def account_of(detector: Detector, scan: CalibratedScan, verdict: Verdict) -> Account:
-    """Explain a verdict on a scan. It takes about as long as the decision, and the detector decides nothing here."""
+def account_of(detector: Detector, scan: CalibratedScan, verdict: Verdict,
+               joined: tuple[Beam, ...] | None = None) -> Account:
+    """Explain a verdict on a scan, or on the `joined` beams of several. It takes about as long as the decision.
+
+    The detector decides nothing here.
+    """
     subject, policy = subject_of(verdict), detector.policy
     standoff_m = looked_from(scan, policy)
-    beams = beams_of(scan, standoff_m)
+    beams = beams_of(scan, standoff_m) if joined is None else joined
     if subject is None or not beams:
         return Account(verdict, None)
     sights = sights_of(subject, beams)
