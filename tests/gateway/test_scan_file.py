@@ -258,12 +258,12 @@ def test_scan_files_of_one_load_are_joined_and_decided_once(
     """One object names all files and scans; what is no further scan of the load is refused, and nothing is decided."""
     names = [str(tmp_path / f"{at}.npz") for at in range(3)]
     for at, name in enumerate(names):
-        scan = replace(one_of_a_load(at), raw_sha256=bytes([at]) * 32)
+        scan = replace(one_of_a_load(at), raw_sha256=bytes([at + 1]) * 32)
         Path(name).write_bytes(write_scan(scan, "npz"))
     assert main(["detect", "--join", "--json", *names]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["files"], told["verdict"], told["calibrated"]) == (names, "clear", True)
-    assert told["look"]["raw_sha256s"] == [(bytes([at]) * 32).hex() for at in range(3)]
+    assert told["look"]["raw_sha256s"] == [(bytes([at + 1]) * 32).hex() for at in range(3)]
     assert told["look"]["dwell_s"] == pytest.approx(180.0, rel=0.05)
     assert main(["detect", "--join", *names]) == 0
     assert "3 scans of one load" in capsys.readouterr().out
