@@ -57,6 +57,17 @@ class DetectionTable(Table, frozen=True):
         dict[str, Annotated[float, Meta(gt=0)]],
         Meta(description="by substance: the largest detection limit in kg that still allows a clear"),
     ] = field(default_factory=dict)
+    empty_bay: Annotated[
+        Literal["not inspectable", "clear"],
+        Meta(description="what a scan is called where the range finder sees nothing within 0.5 m"),
+    ] = "not inspectable"
+    null_set: Annotated[
+        str, Meta(description="signed null set of the bay (docs/null-set.md); empty: theory alone bounds false alarms")
+    ] = ""
+    null_set_keys: Annotated[
+        tuple[Text, ...],
+        Meta(max_length=16, description="public keys, PEM, that may have signed it beside the gateway's own"),
+    ] = ()
     anomalies_per_hour: Annotated[
         float, Meta(gt=0, le=60, description="false alarms of each stream of a lane magnetometer per hour")
     ] = 0.1

@@ -75,4 +75,5 @@ def demands(table: DetectionTable) -> Policy:
         if name not in names:
             rule = f"no such covered substance; must be one of: {', '.join(names)}"
             raise PolicyRefused(f"detection.limit_kg_max.{name!r} = {kg:g}: {rule}")
-    return Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max)
+    return Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max,
+                  empty_is_clear=table.empty_bay == "clear")

@@ -1,6 +1,6 @@
 """The decision on one scan: alarm, clear for the covered substances, or not inspectable. Pure CPU after loading.
 
-The likelihood ratio names a substance, the network may add or veto, and nothing of either lifts an obstacle.
+The likelihood ratio names a substance, the network may veto, and nothing of either lifts an obstacle.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
 from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
-from gateway.detection.inspectability import dead_channels, obstacles, remarks
+from gateway.detection.inspectability import dead_channels, emptiness, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
+from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
-from gateway.detection.rule import Opinion, Ruling, Weighed, likelihood_pfa, opinion, rule
+from gateway.detection.resonance import resonances
+from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
-from gateway.detection.wording import alarms, foreign, unexplained, vetoes
+from gateway.detection.witness import Looked, testified
+from gateway.detection.wording import alarms, foreign, limited, unidentified, vetoes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from calibration.reading import CalibratedScan
     from gateway.detection.hypotheses import Grid
+    from gateway.detection.null_test import Against
 
 __all__ = ["Detector", "ModelRefused", "Policy", "PolicyRefused"]
 
@@ -41,18 +45,19 @@ REASONS_MAX: Final = 24
 class Detector:
     """Decides scans, one at a time; safe in a worker thread, not in two at once.
 
-    Without a package the likelihood ratio decides alone: for tests and for training, never in service.
+    Without a package the likelihood ratio decides alone: for tests and for training, never in service. Verdicts are
+    held `against` a signed null set where there is one.
     """
 
-    def __init__(self, policy: Policy, package: Package | None = None) -> None:
+    def __init__(self, policy: Policy, package: Package | None = None, against: Against | None = None) -> None:
         self.policy = policy
         self.package = package
+        self.against = against
         self._thresholds = package.card.thresholds if package else None
-        self._pfa = likelihood_pfa(policy.pfa_per_scan, self._thresholds)
         # Grids and thresholds of the default schedule take a second to work out: better now than in the first scan.
         laid = grids_of(tuple((khz * 1e3, rate_hz) for khz, rate_hz in BANDS), policy.cargo_k_min, policy.cargo_k_max)
         for grid in laid:
-            required_deflection(LIMIT_PD, threshold(self._pfa, grid, len(laid)), len(grid.lines))
+            required_deflection(LIMIT_PD, threshold(policy.pfa_per_scan, grid, len(laid)), len(grid.lines))
 
     @classmethod
     def load(cls, folder: Path, policy: Policy) -> Detector:
@@ -80,21 +85,25 @@ class Detector:
 
     def decide_on(self, scan: CalibratedScan, beams: tuple[Beam, ...]) -> Verdict:
         """As `decide`, on beams that are there already: those of the scan, or of several scans joined into it."""
-        empty, standoff_m = scan.standoff_m >= self.policy.empty_beyond_m, self.looks_from(scan)
+        standoff_m = self.looks_from(scan)
         scene = Scene(beams, scan.dwell_s, standoff_m)
         limits = self._limits(scene)
-        fits = explain(scene, self._grids(scene), self._pfa)
+        fits = explain(scene, self._grids(scene), self.policy.pfa_per_scan)
         said = self._opinion(beams)
         scores = tuple(_score(name, fits.get(name), limits[name], said) for name in limits)
         rulings = {name: self._rule(fits[name], said) for name in limits if name in fits}
-        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unexplained(fits, self._pfa))
-        told = (*alarms(scores, rulings), *blocked, *foreign(fits), *dead_channels(beams), *remarks(beams))
-        if empty:
-            told = (*told, f"nothing stands within {self.policy.empty_beyond_m:g} m: limits are for {standoff_m:g} m")
-        alarmed = frozenset(name for name, r in rulings.items() if r in {Ruling.NAMED, Ruling.ASSISTED})
+        left = resonances(scene, fits, self.policy.pfa_per_scan)
+        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unidentified(left))
+        alarmed = frozenset(name for name, r in rulings.items() if r is Ruling.NAMED)
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed) for score in scores)
-        return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
+                *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
+        verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256,
+                          resonances=left or None)
+        if self.against is not None:
+            verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings), self.policy.pfa_per_scan)
+        return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)
 
     def looks_from(self, scan: CalibratedScan) -> float:
         """Return the distance that beams and limits of a scan are made for, in metres."""
@@ -106,7 +115,6 @@ class Detector:
         """Return the same detector with another false-alarm rate: a look of a sequence may spend a share of it."""
         other = copy(self)
         other.policy = replace(self.policy, pfa_per_scan=pfa_per_scan)
-        other._pfa = likelihood_pfa(pfa_per_scan, self._thresholds)  # noqa: SLF001  a copy of our own
         return other
 
     def limits_kg(self, scan: CalibratedScan, beams: tuple[Beam, ...]) -> dict[str, float]:
@@ -123,8 +131,7 @@ class Detector:
         if said is None or self._thresholds is None:
             return Ruling.NAMED if fit.accepted else Ruling.SILENT
         given = said.substances.get(fit.grid.substance.name, 0.0)
-        weighed = Weighed(fit.log_p, fit.accepted, fit.consistent, given, said.disturbed)
-        return rule(weighed, self._thresholds, assists=self._pfa < self.policy.pfa_per_scan)
+        return rule(Weighed(fit.accepted, given, said.disturbed), self._thresholds)
 
     def _grids(self, scene: Scene) -> tuple[Grid, ...]:
         plans = tuple(beam.plan for beam in scene.beams)
@@ -137,7 +144,7 @@ class Detector:
         limits = dict.fromkeys((s.name for s in covered()), math.inf)
         for grid in laid:
             if grid.substance.name in limits:
-                level = threshold(self._pfa, grid, len(laid))
+                level = threshold(self.policy.pfa_per_scan, grid, len(laid))
                 limits[grid.substance.name] = limit_kg(grid, scene.responses(grid), view, level)
         return limits
 

@@ -38,15 +38,11 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Thresholds(_Strict, frozen=True):
     """The decision rule's figures, all found on held-out simulated scans, none set by hand.
 
-    A substance alarms when its p-value is at most the policy's rate less `assist_pfa`; or at most `assist_p` while
-    the network gives `assist_network` or more, which adds `assist_pfa` of false alarms at most. A named substance
-    is vetoed when the network gives it less than `veto_network` and calls the scan interference or ringing with
-    `veto_scene` or more; such a scan is not assisted either.
+    A substance is named when its p-value is at most the policy's rate. It is vetoed when the network gives it less than
+    `veto_network` and calls the scan interference or ringing with `veto_scene` or more; a `veto_network` of 0 is
+    no veto.
     """
 
-    assist_p: Probability
-    assist_network: Probability
-    assist_pfa: Probability
     veto_network: Probability
     veto_scene: Probability
 

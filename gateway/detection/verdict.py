@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gateway.detection.drift_state import DriftState
+    from gateway.detection.testimony import SubstanceAccount
 
 # More looks than this at one load, and no bay waits that long: ten of 60 s are the longest single scan there is.
 LOOKS_MAX: Final = 10
@@ -45,7 +49,9 @@ class SubstanceScore:
 
     `glrt` is the likelihood ratio summed over the lines at the best common temperature (kelvin), `p_value`
     its false-alarm probability per scan, `network` the classifier's probability, `limit_kg` the mass that
-    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity).
+    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity). Of an alarm,
+    `mass_kg` is the mass of pure substance whose lines these are, with its standard uncertainty (k = 1) while the
+    priors hold; None where the distance or, for the uncertainty, the gain is not known.
     """
 
     substance: str
@@ -56,6 +62,24 @@ class SubstanceScore:
     limit_kg: float
     alarmed: bool
     lines: tuple[LineEvidence, ...]
+    mass_kg: float | None = None
+    u_mass_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NullCheck:
+    """How a scan compares with the scans of a signed null set, which hold no covered substance.
+
+    `p_value` is (1 + those that score as high or higher) / (`scans` + 1), conformal; `sha256` that of the set's file.
+    `score` is the scan's own, the largest of `substances`, which are in the order of the verdict's scores: -ln of
+    the false-alarm probability at which each would have been named.
+    """
+
+    p_value: float
+    scans: int
+    sha256: bytes
+    score: float
+    substances: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +101,31 @@ class SequenceLook:
 
 
 @dataclass(frozen=True, slots=True)
+class Resonance:
+    """A line too strong for chance that fits no substance in the table.
+
+    `z` is its detection statistic (2 ln L), `p_value` its false-alarm probability per scan over all bands. `t2e_s` is
+    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well.
+    """
+
+    found_khz: float
+    amplitude_ft: float
+    u_amplitude_ft: float
+    z: float
+    p_value: float
+    t2e_s: float
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one scan, or for one load after so many; `reasons` say what made it, never empty unless clear."""
+    """The answer for one scan, or for one load after so many; `reasons` say what made it, never empty unless clear.
+
+    `accounts` explain every alarm; None where nothing alarmed. `null_check` is None where no null set was applied,
+    `look` where the answer rests on one scan alone, `resonances` where no line was left unexplained.
+    `drift` is the state of the head against what it used to be, None where nobody watched it.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -86,7 +133,11 @@ class Verdict:
     scan_id: int
     raw_sha256: bytes
     model_sha256: bytes
+    accounts: tuple[SubstanceAccount, ...] | None = None
+    null_check: NullCheck | None = None
     look: SequenceLook | None = None
+    resonances: tuple[Resonance, ...] | None = None
+    drift: DriftState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +160,23 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How probable it is that an object passed, and not a step, a door, a glitch, a load, a sway or a long vehicle.
+
+    Among as many passes as disturbances; `model_sha256` is the digest of the network's card. It decides nothing.
+    """
+
+    passing: float
+    model_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """A magnetic anomaly in the lane: something ferrous moved past. It never names a substance.
 
     `energy` is the detection statistic over the window, `threshold` the value it exceeds with probability
     `pfa` in background alone; `peak_t` is the largest deviation in tesla. `passage` is None where the anomaly
-    is not one dipole on a straight line.
+    is not one dipole on a straight line, `likeness` where no network judged it.
     """
 
     energy: float
@@ -123,3 +185,4 @@ class Anomaly:
     peak_t: float
     window_s: float
     passage: Passage | None = None
+    likeness: Likeness | None = None

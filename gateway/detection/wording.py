@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from calibration.lines import Role
 from gateway.detection.rule import Ruling
+from gateway.detection.sensitivity import LIMIT_PD
+from gateway.detection.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.detection.glrt import Fit
-    from gateway.detection.verdict import SubstanceScore
+    from gateway.detection.testimony import SubstanceAccount
+    from gateway.detection.verdict import Resonance, SubstanceScore
 
 
 def alarms(scores: tuple[SubstanceScore, ...], rulings: Mapping[str, Ruling]) -> tuple[str, ...]:
@@ -20,12 +23,39 @@ def alarms(scores: tuple[SubstanceScore, ...], rulings: Mapping[str, Ruling]) ->
     said = []
     for score in scores:
         ruling = rulings.get(score.substance, Ruling.SILENT)
-        if ruling in {Ruling.NAMED, Ruling.ASSISTED}:
+        if ruling is Ruling.NAMED:
             where = ", ".join(f"{line.found_khz:.1f} kHz ({line.amplitude_ft:.1f} fT)" for line in score.lines)
             chance = f"false-alarm probability per scan {score.p_value:.1g}"
-            helped = f", the network gives it {score.network:.2f}" if ruling is Ruling.ASSISTED else ""
-            said.append(f"{score.substance}: lines at {where}; {chance}{helped}")
+            said.append(f"{score.substance}: lines at {where}; {chance}")
     return tuple(said)
+
+
+def masses(scores: tuple[SubstanceScore, ...], told: tuple[SubstanceAccount, ...],
+           standoff_m: float) -> tuple[str, ...]:
+    """How much of each alarmed substance it would be: what was measured, and apart from it what is assumed."""
+    spread = {one.substance: one for one in told}
+    return tuple(f"{score.substance}: {weight(score, spread[score.substance])}, if pure and {standoff_m:.2f} m away"
+                 for score in scores if score.mass_kg is not None and score.substance in spread)
+
+
+def weight(score: SubstanceScore, told: SubstanceAccount) -> str:
+    """The mass in words; the range is that of the relaxation times, which are assumptions."""
+    u = "u not known" if score.u_mass_kg is None else f"u {score.u_mass_kg:.2g} kg"
+    said = f"about {score.mass_kg:.2g} kg ({u})"
+    if told.prior_low_kg is None or told.prior_high_kg is None:
+        return said
+    return f"{said}, {told.prior_low_kg:.2g} to {told.prior_high_kg:.2g} kg over the assumed relaxation times"
+
+
+def limited(scores: tuple[SubstanceScore, ...], outcome: Outcome, standoff_m: float) -> tuple[str, ...]:
+    """What would have been seen, worst first: all of it in a clear, what was not found beside an alarm."""
+    shown = sorted((score for score in scores if not score.alarmed), key=lambda score: -score.limit_kg)
+    if outcome is Outcome.NOT_INSPECTABLE or not shown:
+        return ()
+    said = ", ".join(f"{score.limit_kg:.2g} kg {score.substance}" if math.isfinite(score.limit_kg)
+                     else f"no mass of {score.substance}" for score in shown)
+    begun = "clear down to" if outcome is Outcome.CLEAR else "what else would have been found:"
+    return (f"{begun} {said} (pure, {standoff_m:.2f} m away, at this noise, with probability {LIMIT_PD:g})",)
 
 
 def vetoes(rulings: Mapping[str, Ruling]) -> tuple[str, ...]:
@@ -41,8 +71,7 @@ def foreign(fits: Mapping[str, Fit]) -> tuple[str, ...]:
                  f"{fit.evidence[0].found_khz:.1f} kHz" for fit in named if fit.evidence)
 
 
-def unexplained(fits: Mapping[str, Fit], pfa: float) -> tuple[str, ...]:
+def unidentified(found: tuple[Resonance, ...]) -> tuple[str, ...]:
     """Lines too strong for chance that fit no substance: nobody may call that clear."""
-    odd = [fit for fit in fits.values() if not fit.accepted and fit.log_p <= math.log(pfa) and fit.evidence]
-    strongest = {round(max(fit.evidence, key=lambda line: line.z).found_khz, 1) for fit in odd}
-    return tuple(f"a line at {khz:.1f} kHz that fits no substance in the table" for khz in sorted(strongest))
+    return tuple(f"unidentified resonance at {one.found_khz:.1f} kHz ({one.amplitude_ft:.1f} fT): a line that fits no "
+                 "substance in the table" for one in found)

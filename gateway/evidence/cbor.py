@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # An entry bundle of C2SP tlog-tiles gives an entry's length 16 bits.
 RECORD_BYTES_MAX = 65_535
-# The deepest record (verdict > scores > lines) nests 6 containers; 16 leaves room and keeps the stack small.
+# The deepest record (verdict > accounts > lines > decay > groups) nests 9 containers; 16 leaves room and a small stack.
 DEPTH_MAX = 16
 # Tags that cbor2 turns into Python objects: dates, big numbers, references, sets, addresses, expressions.
 # No record holds one, so they are refused before anything is built from them.
@@ -82,13 +82,13 @@ def head(major: int, count: int) -> bytes:
     return bytes([major << 5 | ONE_BYTE_FOLLOWS + size.bit_length() - 1]) + count.to_bytes(size, "big")
 
 
-def decode(data: bytes) -> object:
-    """Return the one item in `data`.
+def decode(data: bytes, bytes_max: int = RECORD_BYTES_MAX) -> object:
+    """Return the one item in `data`, which may have `bytes_max` bytes.
 
     Raises NotCbor, TrailingBytes or RecordTooBig. Lists inside a tag come back as tuples.
     """
-    if len(data) > RECORD_BYTES_MAX:
-        raise RecordTooBig("", f"{len(data)} bytes: at most {RECORD_BYTES_MAX} are allowed")
+    if len(data) > bytes_max:
+        raise RecordTooBig("", f"{len(data)} bytes: at most {bytes_max} are allowed")
     stream = io.BytesIO(data)
     decoder = cbor2.CBORDecoder(
         stream,

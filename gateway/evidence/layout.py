@@ -8,11 +8,16 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
+from gateway.detection.drift_state import DriftLevel, DriftState
+from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
 from gateway.detection.verdict import (
     Anomaly,
+    Likeness,
     LineEvidence,
+    NullCheck,
     Outcome,
     Passage,
+    Resonance,
     SequenceLook,
     SubstanceScore,
     Verdict,
@@ -53,6 +58,7 @@ INSTANT = Whole()                     # monotonic nanoseconds
 FLAGS = Several(WORD, 64)
 CHANNELS_MAX = 256
 HEAD_CHANNELS = 8
+GROUPS = 8                            # of echoes in a train
 
 IDENTITY = Struct(Identity, Field(1, "make", WORD), Field(2, "model", WORD), Field(3, "serial", WORD),
                   Field(4, "firmware", WORD))
@@ -132,6 +138,49 @@ SCORE = Struct(
     Field(6, "limit_kg", Real()),
     Field(7, "alarmed", Truth()),
     Field(8, "lines", Several(LINE, 32)),
+    Field(9, "mass_kg", Real(), optional=True),
+    Field(10, "u_mass_kg", Real(), optional=True),
+)
+DECAY = Struct(EchoDecay, Field(1, "t2e_s", Real()), Field(2, "low_s", Real()), Field(3, "high_s", Real()),
+               Field(4, "expected_s", Real()), Field(5, "groups_ft", Several(Real(), GROUPS)),
+               Field(6, "u_group_ft", Real()), Field(7, "fit_ft", Several(Real(), GROUPS)))
+LINE_ACCOUNT = Struct(LineAccount, Field(1, "transition", WORD), Field(2, "decay", DECAY),
+                      Field(3, "residual_chi2", Real()), Field(4, "before_chi2", Real()), Field(5, "u_chi2", Real()))
+OCCLUSION = Struct(Occlusion, Field(1, "score", Real()), Field(2, "without_lines", Real()),
+                   Field(3, "random_mean", Real()), Field(4, "random_lowest", Real()),
+                   Field(5, "faithful", Truth(), optional=True), Field(6, "favourite", NAME),
+                   Field(7, "favourite_score", Real()))
+RIVAL = Struct(
+    RivalAccount,
+    Field(1, "substance", NAME),
+    Field(2, "role", WORD),
+    Field(3, "own_khz", Real()),
+    Field(4, "found_khz", Real()),
+    Field(5, "distance_khz", Real()),
+    Field(6, "at_k", Real(), optional=True),
+    Field(7, "missing_khz", Real(), optional=True),
+    Field(8, "predicted_z", Real()),
+    Field(9, "seen_z", Real()),
+    Field(10, "excluded", Truth()),
+    Field(11, "because", Text(1024)),
+)
+TESTIMONY = Struct(
+    SubstanceAccount,
+    Field(1, "substance", NAME),
+    Field(2, "lines", Several(LINE_ACCOUNT, 32)),
+    Field(3, "occlusion", OCCLUSION, optional=True),
+    Field(4, "agrees", Truth(), optional=True),
+    Field(5, "rivals", Several(RIVAL, 8)),
+    Field(6, "prior_low_kg", Real(), optional=True),
+    Field(7, "prior_high_kg", Real(), optional=True),
+)
+NULL_CHECK = Struct(
+    NullCheck,
+    Field(1, "p_value", Real()),
+    Field(2, "scans", Whole()),
+    Field(3, "sha256", DIGEST),
+    Field(4, "score", Real()),
+    Field(5, "substances", Several(Real(), 64)),
 )
 SEQUENCE_LOOK = Struct(
     SequenceLook,
@@ -142,6 +191,23 @@ SEQUENCE_LOOK = Struct(
     Field(5, "raw_sha256s", Several(DIGEST, 16)),
     Field(6, "final", Truth()),
 )
+RESONANCE = Struct(
+    Resonance,
+    Field(1, "found_khz", Real()),
+    Field(2, "amplitude_ft", Real()),
+    Field(3, "u_amplitude_ft", Real()),
+    Field(4, "z", Real()),
+    Field(5, "p_value", Real()),
+    Field(6, "t2e_s", Real()),
+    Field(7, "low_s", Real()),
+    Field(8, "high_s", Real()),
+)
+DRIFT = Struct(
+    DriftState,
+    Field(1, "level", Choice(DriftLevel.LEARNING, DriftLevel.OK, DriftLevel.DEGRADED, DriftLevel.INHIBITED)),
+    Field(2, "what", Several(PROSE, 16)),
+    Field(3, "widened", Real()),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -150,7 +216,11 @@ JUDGEMENT = Struct(
     Field(4, "scan_id", Whole()),
     Field(5, "raw_sha256", DIGEST),
     Field(6, "model_sha256", DIGEST),
+    Field(7, "null_check", NULL_CHECK, optional=True),
     Field(8, "look", SEQUENCE_LOOK, optional=True),
+    Field(9, "accounts", Several(TESTIMONY, 8), optional=True),
+    Field(10, "resonances", Several(RESONANCE, 8), optional=True),
+    Field(11, "drift", DRIFT, optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 
@@ -165,9 +235,10 @@ PASSAGE = Struct(
     Field(7, "moment_am2", Real()),
     Field(8, "u_moment_am2", Real()),
 )
+LIKENESS = Struct(Likeness, Field(1, "passing", Real()), Field(2, "model_sha256", DIGEST))
 DEVIATION = Struct(Anomaly, Field(1, "energy", Real()), Field(2, "threshold", Real()), Field(3, "pfa", Real()),
                    Field(4, "peak_t", Real()), Field(5, "window_s", Real()),
-                   Field(6, "passage", PASSAGE, optional=True))
+                   Field(6, "passage", PASSAGE, optional=True), Field(7, "likeness", LIKENESS, optional=True))
 ANOMALY = Struct(AnomalyBody, Field(1, "instrument", NAME), Field(2, "anomaly", DEVIATION),
                  Field(3, "seen_at", INSTANT))
 FAULT = Struct(

@@ -40,7 +40,8 @@ CARGO_K: Final = 293.0
 THEORY_PD: Final = 0.999
 CITY: Final = 0.5
 # What each scenario of the demonstration should come to.
-WANTED: Final = {"nitrate": Outcome.ALARM, "rdx": Outcome.ALARM, "shielded": Outcome.NOT_INSPECTABLE}
+WANTED: Final = {"empty": Outcome.NOT_INSPECTABLE, "nitrate": Outcome.ALARM, "rdx": Outcome.ALARM,
+                 "shielded": Outcome.NOT_INSPECTABLE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # Deflections between which Pd is stated: the last bin is what should never be missed.
 BINS: Final = ((3.0, 6.0), (6.0, 8.0), (8.0, 10.0), (10.0, 14.0), (14.0, 20.0))
-ALARMING: Final = frozenset({Ruling.NAMED, Ruling.ASSISTED})
 
 
 def measured(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> tuple[Measured, ...]:
@@ -42,7 +41,7 @@ def pd_at(data: Gathered, judged: Judged) -> float:
 
 def _named(data: Gathered, judged: Judged) -> NDArray[np.int8]:
     """Per scan: 1 when its target was named, 0 when not, -1 without a target."""
-    return np.array([int(judged.rulings[n][SUBSTANCES.index(t.substance)] in ALARMING) if t.substance else -1
+    return np.array([int(judged.rulings[n][SUBSTANCES.index(t.substance)] is Ruling.NAMED) if t.substance else -1
                      for n, t in enumerate(data.truths)], np.int8)
 
 
@@ -71,7 +70,7 @@ def _false_alarms(data: Gathered, judged: Judged) -> list[Measured]:
         rows.append(_row(f"false alarm per scan with {what}", _alarmed(judged, chosen), lower=False))
     foreign = [n for n, t in enumerate(data.truths) if t.kind in NO_NULL]
     rows.append(_row("alarm on one foreign line inside a band", _alarmed(judged, foreign), lower=False))
-    wrong = [any(r in ALARMING and SUBSTANCES[s] != t.substance for s, r in enumerate(judged.rulings[n]))
+    wrong = [any(r is Ruling.NAMED and SUBSTANCES[s] != t.substance for s, r in enumerate(judged.rulings[n]))
              for n, t in enumerate(data.truths) if t.substance]
     rows.append(_row("another substance named beside or instead of the target", wrong, lower=False))
     return rows
@@ -79,9 +78,8 @@ def _false_alarms(data: Gathered, judged: Judged) -> list[Measured]:
 
 def _rulings(data: Gathered, judged: Judged) -> list[Measured]:
     there = [(n, SUBSTANCES.index(t.substance)) for n, t in enumerate(data.truths) if t.substance]
-    rulings = (Ruling.ASSISTED, Ruling.VETOED)
-    return [_row(f"targets {one.value} by the network", [judged.rulings[n][s] is one for n, s in there], lower=False)
-            for one in rulings]
+    vetoed = [judged.rulings[n][s] is Ruling.VETOED for n, s in there]
+    return [_row("targets vetoed by the network", vetoed, lower=False)]
 
 
 def _alone(data: Gathered, judged: Judged, answers: NDArray[np.float32]) -> list[Measured]:

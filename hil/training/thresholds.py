@@ -1,6 +1,6 @@
-"""Find the decision rule's figures on held-out scans, and measure the rule on others. Pure arithmetic.
+"""Find the veto's figures on held-out scans, and apply the rule to a set. Pure arithmetic.
 
-Nothing here is set by hand but what may be spent: the false alarms added and the alarms lost.
+Nothing here is set by hand but what may be spent. A veto must earn its place, or the calibration switches it off.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.model_card import Thresholds
-from gateway.detection.policy import Policy
 from gateway.detection.rule import Ruling, Weighed, rule
+from hil.training.bounds import lower_bound, upper_bound
 from hil.training.examples import SUBSTANCES
 
 if TYPE_CHECKING:
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 
     from hil.training.gather import Gathered
 
-# What the network may add to the false alarms of one scan, and the true alarms it may take for interference.
-ASSIST_PFA: Final = 0.002
+# True alarms that the network may take for interference.
 VETO_LOSS: Final = 0.001
-# How near to an alarm a likelihood ratio must be before the network is asked, by p-value.
-ASSIST_P: Final = (0.03, 0.1, 0.3, 0.9)
 VETO_SCENE: Final = (0.5, 0.8, 0.95)
+# A network that holds a substance more likely than not does not veto it, whatever hazard it sees.
+VETO_NETWORK_MAX: Final = 0.5
+# A scan without a target counts as a false alarm in the making from this p-value on: those at the policy's rate are too
+# few to tell what a veto takes away.
+NEAR_P: Final = 0.1
 # A foreign line on the single line of potassium chlorate is that substance to any physics: counted apart.
 NO_NULL: Final = frozenset({"foreign line"})
-
-
-# What a policy of the default rate leaves to the likelihood ratio beside the network.
-LIKELIHOOD_PFA: Final = Policy().pfa_per_scan - ASSIST_PFA
+NO_VETO: Final = Thresholds(veto_network=0.0, veto_scene=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,66 +42,55 @@ class Judged:
 
     def alarmed(self, scan: int) -> bool:
         """True where any substance was named."""
-        return any(r in {Ruling.NAMED, Ruling.ASSISTED} for r in self.rulings[scan])
+        return Ruling.NAMED in self.rulings[scan]
 
 
 def find_thresholds(calibration: Gathered, answers: NDArray[np.float32]) -> Thresholds:
-    """The figures that gain most within what may be spent."""
-    nulls = np.array([not t.substance and t.kind not in NO_NULL for t in calibration.truths])
-    veto_scene, veto_network = max(((scene, _veto_level(calibration, answers, scene)) for scene in VETO_SCENE),
-                                   key=lambda found: found[1])
-    scores = np.where(_disturbed(answers)[:, None] < veto_scene, answers[:, :len(SUBSTANCES)], 0.0)
-    levels = {p: _assist_level(np.where(_near(calibration, p), scores, 0.0)[nulls]) for p in ASSIST_P}
-    assist_p = max(ASSIST_P, key=lambda p: _gain(calibration, np.where(_near(calibration, p), scores, 0.0), levels[p]))
-    return Thresholds(assist_p=assist_p, assist_network=levels[assist_p], assist_pfa=ASSIST_PFA,
-                      veto_network=veto_network, veto_scene=veto_scene)
+    """The veto that takes most false alarms in the making and no more than its share of true ones; or none.
+
+    It is used only where the share of false alarms that it takes exceeds that of true alarms beyond both errors.
+    """
+    found = [Thresholds(veto_network=_veto_level(calibration, answers, scene), veto_scene=scene)
+             for scene in VETO_SCENE]
+    best = max(found, key=lambda thresholds: _taken(calibration, answers, thresholds)[0])
+    taken, near, lost, true = _taken(calibration, answers, best)
+    return best if near and lower_bound(taken, near) > upper_bound(lost, true) else NO_VETO
 
 
 def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> Judged:
     """Apply the rule to a whole set."""
-    accepted, disturbed = _accepted(data), _disturbed(answers)
+    accepted, disturbed = data.likelihood[..., 1] == 1, _disturbed(answers)
     return Judged(tuple(tuple(
-        rule(Weighed(float(data.likelihood[n, s, 0]), bool(accepted[n, s]), bool(data.likelihood[n, s, 2]),
-                     float(answers[n, s]), float(disturbed[n])), thresholds, assists=True)
+        rule(Weighed(bool(accepted[n, s]), float(answers[n, s]), float(disturbed[n])), thresholds)
         for s in range(len(SUBSTANCES))) for n in range(len(answers))))
+
+
+def _taken(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> tuple[int, int, int, int]:
+    """False alarms in the making that a veto takes, of how many; true alarms that it takes, of how many."""
+    doubted = ((answers[:, :len(SUBSTANCES)] < thresholds.veto_network)
+               & (_disturbed(answers) >= thresholds.veto_scene)[:, None])
+    at = _places(data)
+    near = (data.likelihood[..., 0] <= math.log(NEAR_P)) & (data.likelihood[..., 2] == 1) & (at < 0)[:, None]
+    there = np.flatnonzero(at >= 0)
+    true = data.likelihood[there, at[there], 1] == 1
+    return int(np.sum(near & doubted)), int(near.sum()), int(np.sum(true & doubted[there, at[there]])), int(true.sum())
+
+
+def _places(data: Gathered) -> NDArray[np.int64]:
+    """Index of the substance that lies there, -1 for none."""
+    return np.array([SUBSTANCES.index(t.substance) if t.substance else -1 for t in data.truths])
 
 
 def _disturbed(answers: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(answers[:, -2] + answers[:, -1])
 
 
-def _near(data: Gathered, assist_p: float) -> NDArray[np.bool_]:
-    log_p, _, consistent = np.moveaxis(data.likelihood, -1, 0)
-    return np.asarray((log_p <= math.log(assist_p)) & ~_accepted(data) & (consistent == 1))
-
-
-def _accepted(data: Gathered) -> NDArray[np.bool_]:
-    """Named by the likelihood ratio alone, at the share of the rate that is its own."""
-    return np.asarray((data.likelihood[..., 1] == 1) & (data.likelihood[..., 0] <= math.log(LIKELIHOOD_PFA)))
-
-
-def _assist_level(scores: NDArray[np.float32]) -> float:
-    """The conformal quantile: a null's best assisted score exceeds it with probability ASSIST_PFA at most."""
-    best = np.sort(scores.max(axis=1))[::-1]
-    allowed = math.floor(ASSIST_PFA * (len(best) + 1)) - 1
-    if allowed < 0:
-        return 1.0
-    return min(1.0, float(np.nextafter(best[allowed], np.float32(2.0), dtype=np.float32)))
-
-
-def _gain(data: Gathered, scores: NDArray[np.float32], level: float) -> int:
-    """True targets named only thanks to the network."""
-    at = np.array([SUBSTANCES.index(t.substance) if t.substance else -1 for t in data.truths])
-    there = np.flatnonzero(at >= 0)
-    return int(np.sum(scores[there, at[there]] >= level))
-
-
 def _veto_level(data: Gathered, answers: NDArray[np.float32], scene: float) -> float:
     """The largest network score below which VETO_LOSS of the true alarms would be lost."""
-    at = np.array([SUBSTANCES.index(t.substance) if t.substance else -1 for t in data.truths])
+    at = _places(data)
     there = np.flatnonzero(at >= 0)
-    there = there[_accepted(data)[there, at[there]]]
+    there = there[data.likelihood[there, at[there], 1] == 1]
     disturbed = _disturbed(answers)[there] >= scene
     scores = np.sort(answers[there, at[there]][disturbed])
     allowed = math.floor(VETO_LOSS * len(there))
-    return float(scores[allowed]) if allowed < len(scores) else 0.0
+    return min(float(scores[allowed]), VETO_NETWORK_MAX) if allowed < len(scores) else VETO_NETWORK_MAX

@@ -114,7 +114,7 @@ def ending(folder: Path) -> str:
     (r'file = "nqr.tflite"', 'file = "../../../etc/passwd"', "file"),
     (r"sha256 = \"..", 'sha256 = "zz', "sha256"),
     (r"tolerance = .*", "tolerance = 5.0", "tolerance"),
-    (r"assist_p = .*", "assist_p = 7.0", "assist_p"),
+    (r"veto_scene = .*", "veto_scene = 7.0", "veto_scene"),
     (r"\[thresholds\]", "[thresholds", "model.toml"),
 ])
 def test_a_card_that_makes_no_sense_is_refused_by_key(tmp_path: Path, pattern: str, instead: str, says: str) -> None:

@@ -9,26 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.detection.chisquare import detection_probability
 from gateway.detection.detector import beams_of
 from gateway.detection.glrt import Scene, best_fit
 from gateway.detection.hypotheses import grids
 from gateway.detection.model_card import Thresholds, read_card
 from gateway.detection.portrait import SHAPE, portrait
-from gateway.detection.rule import Ruling, Weighed, likelihood_pfa, rule
+from gateway.detection.rule import Ruling, Weighed, rule
 from hil.scene.bay import Tier
-from hil.training.bounds import upper_bound
 from hil.training.card_page import page_of
 from hil.training.card_text import toml_of
 from hil.training.emulated import KELVIN, Truth, emulate
 from hil.training.examples import SUBSTANCES, example, targets
 from hil.training.gather import Gathered
 from hil.training.measure import measured
-from hil.training.thresholds import ASSIST_PFA, find_thresholds, judge
+from hil.training.thresholds import NO_VETO, find_thresholds, judge
 
 ROOT = Path(__file__).parents[2]
 CARD = ROOT / "gateway" / "models" / "nqr" / "model.toml"
-RULE = Thresholds(assist_p=0.1, assist_network=0.9, assist_pfa=0.002, veto_network=0.1, veto_scene=0.8)
+RULE = Thresholds(veto_network=0.1, veto_scene=0.8)
 
 
 def gathered(rng: np.random.Generator, count: int) -> tuple[Gathered, np.ndarray]:
@@ -68,40 +66,45 @@ def test_a_picture_is_whitened_and_bounded() -> None:
     assert spread == pytest.approx(1.0, abs=0.15)
 
 
-def test_the_network_may_add_no_more_false_alarms_than_its_budget() -> None:
-    """Thresholds found on one set keep the added rate on another within its exact bound."""
+@pytest.mark.parametrize(("hazards_seen", "kept"), [(True, True), (False, False)])
+def test_a_veto_is_kept_only_where_it_takes_more_false_alarms_than_true_ones(hazards_seen: bool, kept: bool) -> None:  # noqa: FBT001  a table
+    """A network that knows a hazard keeps its veto, one that guesses loses it, and true alarms lost stay in budget."""
     rng = np.random.default_rng(3)
-    calibration, answers = gathered(rng, 6000)
+    calibration, answers = disturbed(rng, 4000, hazards_seen=hazards_seen)
     thresholds = find_thresholds(calibration, answers)
-    assert thresholds.assist_pfa == ASSIST_PFA
-    test, test_answers = gathered(rng, 6000)
+    assert (thresholds != NO_VETO) is kept
+    test, test_answers = disturbed(rng, 4000, hazards_seen=hazards_seen)
     rulings = judge(test, test_answers, thresholds).rulings
-    added = sum(Ruling.ASSISTED in row for row, truth in zip(rulings, test.truths, strict=True) if not truth.substance)
-    assert added <= 3 * ASSIST_PFA * 3000
-    gained = sum(Ruling.ASSISTED in row for row, truth in zip(rulings, test.truths, strict=True) if truth.substance)
-    assert gained > 10 * added
+    lost = sum(Ruling.VETOED in row for row, truth in zip(rulings, test.truths, strict=True) if truth.substance)
+    assert lost <= 10
 
 
-@pytest.mark.parametrize(("weighed", "assists", "expected"), [
-    (Weighed(-20.0, accepted=True, consistent=True, given=0.9, disturbed=0.0), True, Ruling.NAMED),
-    (Weighed(-20.0, accepted=True, consistent=True, given=0.05, disturbed=0.9), True, Ruling.VETOED),
-    (Weighed(-20.0, accepted=True, consistent=True, given=0.05, disturbed=0.1), True, Ruling.NAMED),
-    (Weighed(-3.0, accepted=False, consistent=True, given=0.95, disturbed=0.0), True, Ruling.ASSISTED),
-    (Weighed(-3.0, accepted=False, consistent=True, given=0.95, disturbed=0.9), True, Ruling.SILENT),
-    (Weighed(-3.0, accepted=False, consistent=True, given=0.95, disturbed=0.0), False, Ruling.SILENT),
-    (Weighed(-3.0, accepted=False, consistent=False, given=0.95, disturbed=0.0), True, Ruling.SILENT),
-    (Weighed(-1.0, accepted=False, consistent=True, given=1.0, disturbed=0.0), True, Ruling.SILENT),
+def disturbed(rng: np.random.Generator, count: int, *, hazards_seen: bool) -> tuple[Gathered, np.ndarray]:
+    """A made-up set in which the network calls half the scans without a target a hazard, or scans at random."""
+    data, answers = gathered(rng, count)
+    empty = np.array([not t.substance for t in data.truths])
+    hazard = rng.random(count) < 0.5
+    answers[:, -1] = (hazard & empty if hazards_seen else hazard) * 0.9
+    if not hazards_seen:
+        answers[:, :8] = rng.random((count, 8))
+    return data, answers
+
+
+@pytest.mark.parametrize(("weighed", "expected"), [
+    (Weighed(accepted=True, given=0.9, disturbed=0.0), Ruling.NAMED),
+    (Weighed(accepted=True, given=0.05, disturbed=0.9), Ruling.VETOED),
+    (Weighed(accepted=True, given=0.05, disturbed=0.1), Ruling.NAMED),
+    (Weighed(accepted=False, given=1.0, disturbed=0.0), Ruling.SILENT),
+    (Weighed(accepted=False, given=0.0, disturbed=1.0), Ruling.SILENT),
 ])
-def test_the_rule_does_what_the_card_says(weighed: Weighed, assists: bool, expected: Ruling) -> None:  # noqa: FBT001  a table
-    """Named, vetoed, assisted or silent, case by case."""
-    assert rule(weighed, RULE, assists=assists) is expected
+def test_the_rule_does_what_the_card_says(weighed: Weighed, expected: Ruling) -> None:
+    """Named, vetoed or silent, case by case; a network that is sure names nothing by itself."""
+    assert rule(weighed, RULE) is expected
 
 
-def test_a_strict_policy_leaves_the_network_nothing_to_add() -> None:
-    """The rates of both together never pass the policy's."""
-    assert likelihood_pfa(0.01, RULE) == pytest.approx(0.008)
-    assert likelihood_pfa(0.003, RULE) == 0.003
-    assert likelihood_pfa(0.01, None) == 0.01
+def test_without_a_veto_the_likelihood_ratio_decides_alone() -> None:
+    """The thresholds of a card without a veto let no answer of the network change anything."""
+    assert rule(Weighed(accepted=True, given=0.0, disturbed=1.0), NO_VETO) is Ruling.NAMED
 
 
 def test_the_shipped_card_reads_back_and_the_page_for_people_says_the_same() -> None:
@@ -111,30 +114,6 @@ def test_the_shipped_card_reads_back_and_the_page_for_people_says_the_same() -> 
     assert page_of(card) == (ROOT / "docs" / "model-card.md").read_text()
     assert hashlib.sha256((CARD.parent / card.file).read_bytes()).hexdigest() == card.sha256
     assert card.outputs[:-3] == SUBSTANCES
-
-
-def test_the_shipped_figures_keep_what_a_clear_and_an_alarm_promise() -> None:
-    """The policy's rate is kept on the test set, with all hazards, and strong targets are found.
-
-    Some 2300 scans without a target can show a rate of 0.007 to be below 0.0125 and no lower: the bound is held to
-    that, and stands in the card as it is.
-    """
-    rows = {row.what: row for row in read_card(CARD.read_bytes()).measured}
-    alarms = rows["false alarm per scan without a target, all hazards mixed"]
-    assert alarms.bound == pytest.approx(upper_bound(alarms.hits, alarms.trials), abs=1e-5)
-    assert alarms.hits / alarms.trials <= 0.01
-    assert alarms.bound <= 0.0125
-    assert rows["named, all substances and tiers mixed, deflection 14 to 20"].bound >= 0.95
-
-
-def test_no_detector_beats_the_bound_of_physics() -> None:
-    """Pd of the shipped rule at deflection 3 to 6 stays under that of a filter that knows everything.
-
-    Above it there would be a leak from the truth into the pictures.
-    """
-    row = next(r for r in read_card(CARD.read_bytes()).measured if r.what.endswith("deflection 3 to 6"))
-    # One known line in one known cell, at the rate of a whole scan and the upper end of the bin.
-    assert row.hits / row.trials < detection_probability(9.21, 1, 6.0)
 
 
 def test_measured_figures_count_what_they_say() -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.detection.detector import Detector
+    from gateway.evidence.keys import SigningKey
 
 Result = TypeVar("Result")
 
@@ -59,12 +60,12 @@ def captured(name: str, scan_id: int, dwell_s: float = 300.0) -> ScanCapture:
 
 
 def journal_of(path: Path, detector: Detector, names: tuple[str, ...], *, certified: bool = True,
-               looks_s: float | None = None) -> None:
+               key: SigningKey | None = None, looks_s: float | None = None) -> None:
     """Write a journal: a certificate, and each named scene scanned and decided; with `looks_s` as looks at one load."""
     now = clock.now()
     text = certificate_text(head_certificate(HEAD, GAINS, now.wall_ns / 1e9))
     certificate = parse_certificate(text.encode(), "head.toml")
-    journal = open_journal(path, "bay-1", keys.generate())
+    journal = open_journal(path, "bay-1", key or keys.generate())
     writer = Writer(journal, clock.monotonic_ns, clock.wall_ns)
     writer.start()
     drafter = Drafter(clock.boot_id(), Provenance("test", bytes(32), bytes(32)))

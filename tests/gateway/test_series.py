@@ -81,7 +81,7 @@ class Bay:
         assert series is not None
         look = SequenceLook(series.look, 5, 0.001, 60.0 * series.look, (bytes(32),), final)
         answer = Verdict(Outcome.CLEAR if final else Outcome.NOT_INSPECTABLE, () if final else ("open",), (),
-                         series.scan_id, bytes(32), bytes(32), look)
+                         series.scan_id, bytes(32), bytes(32), look=look)
         self.scans.decided("head", answer)
 
     def orders(self) -> list[ContextBody]:
@@ -201,7 +201,7 @@ def test_a_stop_ends_all_scans_of_the_load(between: bool) -> None:  # noqa: FBT0
     assert not bay.scans.answer(Ask("stop"), "root").refused
     assert [kind for kind, _ in bay.faults()] == ["sequence ended", "scan stopped"]
     look = SequenceLook(2, 5, 0.001, 120.0, (bytes(32),), final=False)
-    bay.scans.decided("head", Verdict(Outcome.NOT_INSPECTABLE, (), (), series.scan_id, bytes(32), bytes(32), look))
+    bay.scans.decided("head", Verdict(Outcome.NOT_INSPECTABLE, (), (), series.scan_id, bytes(32), bytes(32), look=look))
     assert len(bay.orders()) == 2
     assert "nothing to stop" in bay.scans.answer(Ask("stop"), "root").refused or not between
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from gateway.detection.head_array import REFERENCES
 from gateway.detection.hypotheses import grids
 from gateway.detection.policy import Policy
 from gateway.detection.portrait import portrait
-from gateway.detection.rule import Opinion, Ruling, Weighed, likelihood_pfa, opinion, rule
+from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from gateway.detection.model_card import Thresholds
 
 SUBSTANCES: Final = tuple(substance.name for substance in covered())
-ALARMING: Final = frozenset({Ruling.NAMED, Ruling.ASSISTED})
-# Policies tried for the decision's score, by their false-alarm rate: fine enough that a step is worth 0.02 dB.
-RATES: Final = tuple(float(rate) for rate in np.geomspace(1e-12, 0.5, 400))
 
 
 class BenchDisagrees(RuntimeError):
@@ -45,7 +41,8 @@ class Look:
     """Scores by substance, in the order of `SUBSTANCES`; more is more suspicious.
 
     `glrt` is -ln of its false-alarm probability per scan, 0 where its lines do not fit together; `network` its
-    probability; `combined` -ln of the lowest false-alarm rate of a policy at which the decision names it; `bare`
+    probability; `combined` -ln of the lowest false-alarm rate of a policy at which the decision names it, which is
+    `glrt` where the network would not veto and 0 where it would; `bare`
     as `glrt` for a head without reference channels (NaN unless asked for). `named` is the decision as shipped.
     """
 
@@ -85,14 +82,14 @@ def look(detector: Detector, scan: CalibratedScan, kept: Beams, *, bare: bool = 
     beams = kept.of(scan)
     fits = _fits(scan, beams)
     said = opinion(detector.package.card, detector.package.network.score(portrait(beams)))
-    weighed = [_weighed(fits.get(name), said.substances[name], said) for name in SUBSTANCES]
-    thresholds = detector.package.card.thresholds
+    thresholds, glrt = detector.package.card.thresholds, _scores(fits)
+    held = np.array([_rules(thresholds, said, name, accepted=True) for name in SUBSTANCES])
     nothing = np.full(len(SUBSTANCES), math.nan)
     return Look(
-        glrt=_scores(fits), network=np.array([w.given for w in weighed]),
-        combined=np.array([-math.log(_lowest_rate(w, thresholds)) for w in weighed]),
-        bare=_scores(_fits(scan, kept.of(scan, bare=True))) if bare else nothing,
-        named=np.array([_ruled(w, thresholds, Policy().pfa_per_scan) for w in weighed]),
+        glrt=glrt, network=np.array([said.substances[name] for name in SUBSTANCES]),
+        combined=np.where(held, glrt, 0.0), bare=_scores(_fits(scan, kept.of(scan, bare=True))) if bare else nothing,
+        named=np.array([_rules(thresholds, said, name, accepted=name in fits and fits[name].accepted)
+                        for name in SUBSTANCES]),
     )
 
 
@@ -115,38 +112,9 @@ def _scores(fits: dict[str, Fit]) -> NDArray[np.float64]:
     return np.array([-fit.log_p if fit and fit.consistent else 0.0 for fit in known])
 
 
-def _weighed(fit: Fit | None, given: float, said: Opinion) -> Weighed:
-    if fit is None:
-        return Weighed(0.0, accepted=False, consistent=False, given=given, disturbed=said.disturbed)
-    return Weighed(fit.log_p, fit.accepted, fit.consistent, given, said.disturbed)
-
-
-def _lowest_rate(weighed: Weighed, thresholds: Thresholds) -> float:
-    """The strictest policy that names the substance; 1 where none does. The rule is asked for its four cases once."""
-    log_shares, assists = _ladder(thresholds)
-    answers = np.array([[_rules(weighed, thresholds, accepted=a, assists=b) for b in (False, True)]
-                        for a in (False, True)])
-    accepted = weighed.consistent & (weighed.log_p <= log_shares)
-    named = answers[accepted.astype(int), assists.astype(int)]
-    return RATES[int(np.argmax(named))] if named.any() else 1.0
-
-
-@lru_cache(maxsize=4)
-def _ladder(thresholds: Thresholds) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """For each policy of `RATES`: the log of the likelihood ratio's share, and whether the network may add."""
-    shares = np.array([likelihood_pfa(rate, thresholds) for rate in RATES])
-    return np.log(shares), shares < np.array(RATES)
-
-
-def _ruled(weighed: Weighed, thresholds: Thresholds, pfa_per_scan: float) -> bool:
-    """Whether a policy of this rate names the substance."""
-    share = likelihood_pfa(pfa_per_scan, thresholds)
-    accepted = weighed.consistent and weighed.log_p <= math.log(share)
-    return _rules(weighed, thresholds, accepted=accepted, assists=share < pfa_per_scan)
-
-
-def _rules(weighed: Weighed, thresholds: Thresholds, *, accepted: bool, assists: bool) -> bool:
-    return rule(replace(weighed, accepted=accepted), thresholds, assists=assists) in ALARMING
+def _rules(thresholds: Thresholds, said: Opinion, name: str, *, accepted: bool) -> bool:
+    """Whether the decision names a substance that the likelihood ratio accepted, or did not."""
+    return rule(Weighed(accepted, said.substances[name], said.disturbed), thresholds) is Ruling.NAMED
 
 
 def _without_references(band: CalibratedBand) -> CalibratedBand:
