@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
@@ -18,8 +19,10 @@ from calibration.apply import calibrate, calibrate_scan
 from drivers.replay import REPLAYED
 from drivers.sample import Event, Fault, Sample, ScanCapture
 from gateway.detection.verdict import Outcome
+from gateway.drafts import summaries
 from gateway.evidence.cbor import RecordRefused
-from gateway.evidence.writer import JournalBehind
+from gateway.evidence.layout import ANSWER, BANDS
+from gateway.evidence.writer import JournalBehind, hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from gateway.clock import Now
     from gateway.detection.verdict import Verdict
     from gateway.drafts import Drafter
+    from gateway.evidence.body import BandSummary
     from gateway.evidence.record import Draft
+    from gateway.evidence.writer import Hashed
     from gateway.lane_watch import LaneWatch
     from gateway.passing import Moment
     from gateway.series import Series
@@ -42,6 +47,7 @@ Result = TypeVar("Result")
 Receipt: TypeAlias = "Future[int]"  # resolves to a record's sequence number once it is on disk
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
+SMALL_BLOCK = 64         # values: a poll of a whole device; a tenth of a millisecond
 UNSYNCED_MAX = 16        # readings on their way to the disk from where the next is asked for at once: see backlog
 ORDERS_MAX = 64          # of scans that are not decided yet; one that came to nothing is pushed out by later ones
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
@@ -109,11 +115,12 @@ class Pipeline:
 
     clock: Callable[[], Now]
     drafter: Drafter
-    submit: Callable[[Draft, bytes | None], Future[int]]
+    submit: Callable[[Draft, bytes | Hashed | None], Future[int]]
     off_loop: OffLoop
     judge: Callable[[CalibratedScan], Verdict]
     believe_clock: bool  # whether an undisciplined clock may say that a certificate is valid
     decided: Callable[[str, Verdict], None] | None = None  # hears of each verdict once its record is queued
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the lanes with large blocks: see own_turn
 
     async def run(self, lane: Lane) -> None:
         """Take a lane's events in order up to a None, which ends it with everything told that it held.
@@ -134,6 +141,8 @@ class Pipeline:
 
     async def measure(self, lane: Lane, block: Sample) -> None:
         """Calibrate a block, journal the reading, and look in it for something ferrous moving past."""
+        if block.values.size > SMALL_BLOCK:
+            await self.own_turn()
         now = self.clock()
         certificate = None if lane.scans else lane.certificate
         calibrated = calibrate(named(block, lane.serial), certificate, now.wall_ns / 1e9, self.trusts(now))
@@ -149,6 +158,14 @@ class Pipeline:
         if told:
             await self.alert(lane, told)
 
+    async def own_turn(self) -> None:
+        """Wait for a pass of the loop in which no other lane works on a large block.
+
+        The blocks of eight magnetometers are full at the same moment: 1 to 3 ms each, for all of which no port was read.
+        """
+        async with self.turn:
+            await asyncio.sleep(0)
+
     async def alert(self, lane: Lane, told: Moment) -> None:
         """Journal an anomaly as soon as the reading that shows it is on disk."""
         source = await asyncio.wrap_future(told.receipt)
@@ -159,13 +176,13 @@ class Pipeline:
         now = self.clock()
         lane.deciding_since = now.monotonic_ns
         wall_s, trusted = now.wall_ns / 1e9, self.trusts(now)
-        calibrated = await self.off_loop(calibrate_scan, capture, lane.certificate, wall_s, trusted)
+        calibrated, bands, raw = await self.off_loop(taken_up, capture, lane.certificate, wall_s, trusted)
         scan = replace(calibrated, trust=explained(calibrated.trust, lane.refusal))
         lane.readings += 1
         lane.trust = scan.trust
         ordered, series = await order_of(lane, capture.scan_id), lane.looks.pop(capture.scan_id, None)
-        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered), capture.raw)
-        verdict = of_the_bay(await self.off_loop(series.take if series else self.judge, scan), scan)
+        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered, bands), raw)
+        verdict = await self.off_loop(decided_on, series.take if series else self.judge, scan)
         sources = (await asyncio.wrap_future(receipt), *ordered)
         if series is not None:  # the scan that is answered stands first, those it was joined to behind its order
             sources, series.records = (*sources, *series.records), (*series.records, sources[0])
@@ -194,7 +211,9 @@ class Pipeline:
         for told in await self.off_loop(lane.watch.hurry) if lane.watch else ():
             await self.alert(lane, told)
 
-    async def journal(self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | None = None) -> Future[int]:
+    async def journal(
+        self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | Hashed | None = None
+    ) -> Future[int]:
         """Queue a record, stamped as it is queued. A full queue makes the lane wait, and lose at its entrance.
 
         What a device says of itself may be too long for any record: then that is what the record is about.
@@ -208,6 +227,25 @@ class Pipeline:
                 now = self.clock()
                 fault = Fault("not recordable", f"what it said does not fit a record: {refused}", now.monotonic_ns)
                 return self.submit(self.drafter.instrument_fault(now, lane.name, fault), None)
+
+
+def taken_up(
+    capture: ScanCapture, certificate: Certificate | None, wall_s: float, trusted: bool,  # noqa: FBT001  off_loop passes words on
+) -> tuple[CalibratedScan, tuple[BandSummary, ...], Hashed]:
+    """Return a scan calibrated, with what its record says of it and its raw data ready to be written."""
+    scan = calibrate_scan(capture, certificate, wall_s, trusted)
+    bands = summaries(scan)
+    with suppress(RecordRefused):  # told where the record is made
+        BANDS.prepare(bands)
+    return scan, bands, hashed(capture.raw)
+
+
+def decided_on(judge: Callable[[CalibratedScan], Verdict], scan: CalibratedScan) -> Verdict:
+    """Return the verdict as its record will say it, encoded already: 2 ms that the loop is not held for."""
+    verdict = of_the_bay(judge(scan), scan)
+    with suppress(RecordRefused):
+        ANSWER.prepare(verdict)
+    return verdict
 
 
 async def order_of(lane: Lane, scan_id: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""spingate bench: measure memory, records per second, latency beside a floor, a long run, detection and the lane.
+"""spingate bench: memory, records per second, latency beside a floor, a long run, the loop, detection and the lane.
 
 Real processes and a real broker on loopback, emulated instruments in a process of their own. It asserts nothing.
 """
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
     from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine", "load", "detection", "lane")
+TOPICS = ("spine", "load", "loop", "detection", "lane")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate bench`."""
     parser = subparsers.add_parser("bench", help="measure memory, records per second, latency and detection")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, a whole bay under load, detection against its limits, or the lane (spine)")
+                        help="the spine, a whole bay under load, its event loop, detection, or the lane (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
@@ -53,7 +53,7 @@ def minutes(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
-    topics = {"spine": run_spine, "load": run_load, "detection": run_detection, "lane": run_lane}
+    topics = {"spine": run_spine, "load": run_load, "loop": run_loop, "detection": run_detection, "lane": run_lane}
     return topics[arguments.what](arguments)
 
 
@@ -82,6 +82,19 @@ def run_load(arguments: argparse.Namespace) -> int:
         print_json(load_json(found))
     else:
         print("\n".join(load_lines(found)))
+    return 0
+
+
+def run_loop(arguments: argparse.Namespace) -> int:
+    """Measure whether anything holds the core's event loop."""
+    from hil.bench.lag_figures import loop_lines
+    from hil.bench.loop import measure_loop
+
+    found = measure_loop(arguments.broker, arguments.seconds, silent if arguments.json else say)
+    if arguments.json:
+        print_json(asdict(found))
+    else:
+        print("\n".join(loop_lines(found)))
     return 0
 
 
