@@ -161,7 +161,7 @@ class Pipeline:
     async def own_turn(self) -> None:
         """Wait for a pass of the loop in which no other lane works on a large block.
 
-        The blocks of eight magnetometers are full at the same moment: 1 to 3 ms each, for all of which no port was read.
+        The blocks of eight magnetometers are full at the same moment: 1 to 3 ms each, and no port was read meanwhile.
         """
         async with self.turn:
             await asyncio.sleep(0)
