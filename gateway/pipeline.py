@@ -11,18 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from calibration.apply import calibrate, calibrate_scan
+from calibration.apply import calibrate
 from drivers.replay import REPLAYED
 from drivers.sample import Event, Fault, Sample, ScanCapture
 from gateway.detection.verdict import Outcome
-from gateway.drafts import summaries
 from gateway.evidence.cbor import RecordRefused
-from gateway.evidence.layout import ANSWER, BANDS
-from gateway.evidence.writer import JournalBehind, hashed
+from gateway.evidence.writer import JournalBehind
+from gateway.intake import prepare, taken_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.clock import Now
     from gateway.detection.verdict import Verdict
     from gateway.drafts import Drafter
-    from gateway.evidence.body import BandSummary
+    from gateway.drift.kept import KeptWatch
     from gateway.evidence.record import Draft
     from gateway.evidence.writer import Hashed
     from gateway.lane_watch import LaneWatch
@@ -85,6 +83,7 @@ class Lane:
     looks: dict[int, Series] = field(default_factory=dict)  # by scan: the load that it is a look at
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
+    drift: KeptWatch | None = None  # of an NQR head
 
     def ordered(self, scan_id: int, receipt: Receipt) -> None:
         """Remember the order of a scan until the scan is in: the next one is often begun before that."""
@@ -182,15 +181,28 @@ class Pipeline:
         lane.trust = scan.trust
         ordered, series = await order_of(lane, capture.scan_id), lane.looks.pop(capture.scan_id, None)
         receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered, bands), raw)
-        verdict = await self.off_loop(decided_on, series.take if series else self.judge, scan)
+        verdict = of_the_bay(await self.off_loop(series.take if series else self.judge, scan), scan)
+        verdict = await self.watched(lane, scan, verdict)
+        await self.off_loop(prepare, verdict)
         sources = (await asyncio.wrap_future(receipt), *ordered)
         if series is not None:  # the scan that is answered stands first, those it was joined to behind its order
             sources, series.records = (*sources, *series.records), (*series.records, sources[0])
         lane.last_verdict, lane.deciding_since = verdict, None
         LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
-        await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
+        told = await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
         if self.decided is not None:
             self.decided(lane.name, verdict)
+        if lane.drift is not None:
+            await self.off_loop(lane.drift.save, await asyncio.wrap_future(told) + 1)
+
+    async def watched(self, lane: Lane, scan: CalibratedScan, verdict: Verdict) -> Verdict:
+        """Hold a scan against what its head used to be, journal what changed, and return what that leaves to say."""
+        if lane.drift is None or REPLAYED in scan.flags:
+            return verdict
+        faults, borne = await self.off_loop(lane.drift.hold, scan, verdict, self.clock().monotonic_ns)
+        for fault in faults:
+            await self.tell(lane, fault)
+        return borne
 
     def trusts(self, now: Now) -> bool:
         """Tell whether the wall clock is good enough to judge a certificate's validity by."""
@@ -199,6 +211,10 @@ class Pipeline:
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
         await self.settle(lane)
+        await self.tell(lane, fault)
+
+    async def tell(self, lane: Lane, fault: Fault) -> None:
+        """Journal a fault."""
         LOG.warning("%s: %s: %s", lane.name, fault.kind, fault.detail)
         lane.last_fault = fault
         lane.faults += 1
@@ -227,25 +243,6 @@ class Pipeline:
                 now = self.clock()
                 fault = Fault("not recordable", f"what it said does not fit a record: {refused}", now.monotonic_ns)
                 return self.submit(self.drafter.instrument_fault(now, lane.name, fault), None)
-
-
-def taken_up(
-    capture: ScanCapture, certificate: Certificate | None, wall_s: float, trusted: bool,  # noqa: FBT001  off_loop passes words on
-) -> tuple[CalibratedScan, tuple[BandSummary, ...], Hashed]:
-    """Return a scan calibrated, with what its record says of it and its raw data ready to be written."""
-    scan = calibrate_scan(capture, certificate, wall_s, trusted)
-    bands = summaries(scan)
-    with suppress(RecordRefused):  # told where the record is made
-        BANDS.prepare(bands)
-    return scan, bands, hashed(capture.raw)
-
-
-def decided_on(judge: Callable[[CalibratedScan], Verdict], scan: CalibratedScan) -> Verdict:
-    """Return the verdict as its record will say it, encoded already: 2 ms that the loop is not held for."""
-    verdict = of_the_bay(judge(scan), scan)
-    with suppress(RecordRefused):
-        ANSWER.prepare(verdict)
-    return verdict
 
 
 async def order_of(lane: Lane, scan_id: int) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ TAIL: Final = 30
 # Newton steps and halvings of the fit together: it has converged after fifteen.
 NEWTON_STEPS: Final = 30
 RIDGE: Final = 1e-3
+STILL: Final = 1e-9         # a step so small changes no figure that is shown
 # A fitted deflection this far beyond the tried ones is a guess, not a measurement.
 REACH: Final = 1.15
 
@@ -37,10 +38,14 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """The deflection that reaches a Pd at the bench's Pfa, with its standard error; NaN where not reached."""
+    """The deflection that reaches a Pd at the bench's Pfa, with its standard error; NaN where not reached.
+
+    `u_shared` is the part of the error that the threshold alone makes: all cases with the same nulls share it.
+    """
 
     deflection: float
     u: float
+    u_shared: float
 
 
 def threshold(nulls: Floats, pfa: float) -> float:
@@ -55,14 +60,16 @@ def threshold(nulls: Floats, pfa: float) -> float:
 def needed(trials: Trials, nulls: Floats, pds: tuple[float, ...], pfa: float, rng: Generator) -> list[Needed]:
     """The deflections at which this detector reaches each Pd."""
     values = _needed_at(trials, threshold(nulls, pfa), pds)
-    again = []
+    again, shared = [], []
     for _ in range(RESAMPLES):
         rows = rng.integers(len(trials.score), size=len(trials.score))
         some = Trials(trials.deflection[rows], trials.score[rows])
-        again.append(_needed_at(some, threshold_again(nulls, pfa, rng), pds))
+        level = threshold_again(nulls, pfa, rng)
+        again.append(_needed_at(some, level, pds))
+        shared.append(_needed_at(trials, level, pds))
     reach = REACH * float(trials.deflection.max())
-    return [Needed(float(value) if value < reach else math.nan, _spread(column))
-            for value, column in zip(values, np.array(again).T, strict=True)]
+    return [Needed(float(value) if value < reach else math.nan, _spread(whole), _spread(part))
+            for value, whole, part in zip(values, np.array(again).T, np.array(shared).T, strict=True)]
 
 
 def threshold_again(nulls: Floats, pfa: float, rng: Generator) -> float:
@@ -114,6 +121,8 @@ def _logistic(x: Floats, y: Floats) -> tuple[float, float]:
         p = 1.0 / (1.0 + np.exp(-design @ at))
         hessian = design.T @ (design * (p * (1.0 - p))[:, None]) + RIDGE * np.eye(2)
         step = np.asarray(np.linalg.solve(hessian, design.T @ (y - p) - RIDGE * at), np.float64)
+        if np.abs(step).max() < STILL:
+            break
     return float(at[0] - at[1] * centre / scale), float(at[1] / scale)
 
 
