@@ -203,6 +203,7 @@ RESONANCE = Struct(
     Field(6, "t2e_s", Real()),
     Field(7, "low_s", Real()),
     Field(8, "high_s", Real()),
+    Field(9, "near", WORD),
 )
 DRIFT = Struct(
     DriftState,
