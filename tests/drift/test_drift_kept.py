@@ -213,7 +213,7 @@ class Records:
         self.bodies: list[object] = []
         self.behind = False
 
-    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: object) -> Future[int]:
         """Keep what would be signed."""
         assert raw is None
         if self.behind:
