@@ -35,7 +35,7 @@ def test_ringing_of_any_kind_is_no_substance(detector: Detector, decay_s: float,
 
 
 def test_a_long_ring_of_the_coil_is_no_alarm(detector: Detector) -> None:
-    """5 pT left of it when the window opens may cost the scan its limits, never its truth; a short one costs nothing."""
+    """5 pT left of it when the window opens may cost the scan its limits, never its truth; a short one none."""
     long, short = (decided(detector, Bay(ringdown_ft=ft, ringdown_s=s), Load(standoff_m=0.15))
                    for ft, s in ((1e5, 200e-6), (1e6, 60e-6)))
     assert long.outcome is not Outcome.ALARM
