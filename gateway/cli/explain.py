@@ -148,7 +148,7 @@ def recorded(arguments: argparse.Namespace) -> tuple[RecordedScan, tuple[Calibra
 
 def signed_alone(arguments: argparse.Namespace, found: Taken) -> int:
     """Show what the record alone says: there is nothing left to draw, or to compare it with."""
-    from gateway.cli.account_words import signed_lines, verdict_lines
+    from gateway.cli.account_words import told_lines, verdict_lines
     from gateway.cli.scan_verdict import verdict_tree
 
     if arguments.png:
@@ -156,7 +156,7 @@ def signed_alone(arguments: argparse.Namespace, found: Taken) -> int:
     if arguments.json:
         print_json({"of": found.where, **verdict_tree(found.verdict), "gone": found.gone})
         return 0
-    lines = [*verdict_lines(found.verdict, found.where), *signed_lines(found.verdict),
+    lines = [*verdict_lines(found.verdict, found.where), *told_lines(found.verdict, "as the record has it:"),
              f"not worked out again, and nothing is drawn: {found.gone}"]
     print("\n".join(printable(line) for line in lines))
     return 0

@@ -133,7 +133,7 @@ def test_a_picture_is_written_once_and_never_over_another_file(journal: Path, tm
     assert "template" not in capsys.readouterr().out
     kept = out.read_bytes()
     assert kept.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack_from(">II", kept, 16) == (1200, 806)
+    assert struct.unpack_from(">II", kept, 16) == (1200, 828)
     assert main(words) == 2
     assert out.read_bytes() == kept
 
