@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from calibration import thermometer
 from calibration.schedule import schedule
 from drivers.nqr_head import SCAN_ENDS
 from drivers.sample import Fault
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.detection.verdict import Verdict
     from gateway.drafts import Drafter
     from gateway.evidence.record import Draft
+    from gateway.evidence.writer import Hashed
     from gateway.pipeline import Lane, Receipt
 
 HEAD_SILENT_S_MAX = 20.0  # a head says how it is each second, but not while a page of 9 to 11 s crosses a serial line
@@ -51,7 +53,7 @@ BEHIND = "the journal does not keep up with the disk; try again in a moment"
 class Submit(Protocol):
     """Queues a draft for signing; raises JournalBehind."""
 
-    def __call__(self, draft: Draft, raw: bytes | None) -> Receipt:
+    def __call__(self, draft: Draft, raw: bytes | Hashed | None) -> Receipt:
         """Return the receipt of the record."""
         ...
 
@@ -83,9 +85,10 @@ class Scans:
             return self.order(name, source, claims, self.table.dwell_s)
         return self.look_again(name, Series(source, claims, sequence, by_plc))
 
-    def order(self, name: str, source: str, claims: Claims, dwell_s: float) -> int:
+    def order(self, name: str, source: str, claims: Claims, dwell_s: float, *, calibrant: bool = False) -> int:
         """Order one scan and journal the order. Raises JournalBehind, the scan given up."""
-        scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
+        plans = thermometer.thermometer_plans(dwell_s) if calibrant else schedule(dwell_s)
+        scan_id = self.heads[name].begin(plans, dwell_s)
         try:
             receipt = self.submit(self.drafter.context(self.now(), source, scan_id, claims), None)
         except JournalBehind:
@@ -171,6 +174,9 @@ class Scans:
             if ask.what == "stop":
                 self.stop(names[0], source)
                 return Answer()
+            if ask.what == "thermometer":
+                source = f"{source}, of the calibrant in its jig"
+                return Answer(scan_id=self.order(names[0], source, ask.claims, thermometer.DWELL_S, calibrant=True))
             return Answer(scan_id=self.begin(names[0], source, ask.claims, ask.looks))
         except JournalBehind:
             return Answer(refused=BEHIND)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from gateway.detection.drift_state import DriftState
     from gateway.detection.testimony import SubstanceAccount
 
 # More looks than this at one load, and no bay waits that long: ten of 60 s are the longest single scan there is.
@@ -104,7 +105,8 @@ class Resonance:
     """A line too strong for chance that fits no substance in the table.
 
     `z` is its detection statistic (2 ln L), `p_value` its false-alarm probability per scan over all bands. `t2e_s` is
-    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well.
+    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well. `near` is a
+    substance that may have one of its lines there, and of which nothing else was seen; empty where none is near.
     """
 
     found_khz: float
@@ -115,6 +117,7 @@ class Resonance:
     t2e_s: float
     low_s: float
     high_s: float
+    near: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class Verdict:
 
     `accounts` explain every alarm; None where nothing alarmed. `null_check` is None where no null set was applied,
     `look` where the answer rests on one scan alone, `resonances` where no line was left unexplained.
+    `drift` is the state of the head against what it used to be, None where nobody watched it.
     """
 
     outcome: Outcome
@@ -135,6 +139,7 @@ class Verdict:
     null_check: NullCheck | None = None
     look: SequenceLook | None = None
     resonances: tuple[Resonance, ...] | None = None
+    drift: DriftState | None = None
 
 
 @dataclass(frozen=True, slots=True)
