@@ -72,6 +72,7 @@ def score_tree(score: SubstanceScore) -> dict[str, object]:
     """Return what a verdict says of one substance."""
     return {
         "substance": score.substance, "alarmed": score.alarmed, "p_value": score.p_value, "network": score.network,
+        "probability": score.probability,
         "statistic": score.glrt, "limit_kg": score.limit_kg, "temperature_k": score.temperature_k,
         "lines": [line_tree(line) for line in score.lines]}
 

@@ -39,7 +39,8 @@ class SubstanceScore:
 
     `glrt` is the likelihood ratio summed over the lines at the best common temperature (kelvin), `p_value`
     its false-alarm probability per scan, `network` the classifier's probability, `limit_kg` the mass that
-    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity).
+    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity). `probability` is
+    calibrated, of both together and for the scans that the model card states; None where the classifier was not asked.
     """
 
     substance: str
@@ -50,6 +51,7 @@ class SubstanceScore:
     limit_kg: float
     alarmed: bool
     lines: tuple[LineEvidence, ...]
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ SCORE = Struct(
     Field(6, "limit_kg", Real()),
     Field(7, "alarmed", Truth()),
     Field(8, "lines", Several(LINE, 32)),
+    Field(11, "probability", Real(), optional=True),
 )
 JUDGEMENT = Struct(
     Verdict,

@@ -65,6 +65,11 @@ def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) 
         for s in range(len(SUBSTANCES))) for n in range(len(answers))))
 
 
+def evidence_of(data: Gathered) -> NDArray[np.float64]:
+    """-ln of the false-alarm probability, [scan, substance]; 0 where the lines do not fit together."""
+    return np.where(data.likelihood[..., 2] == 1, -data.likelihood[..., 0], 0.0)
+
+
 def _taken(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> tuple[int, int, int, int]:
     """False alarms in the making that a veto takes, of how many; true alarms that it takes, of how many."""
     doubted = ((answers[:, :len(SUBSTANCES)] < thresholds.veto_network)
