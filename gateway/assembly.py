@@ -27,6 +27,7 @@ from gateway.judgement import Judgement, demands, take_up_model
 from gateway.lanes import open_lane
 from gateway.maps import read_maps
 from gateway.notify import Ringer
+from gateway.null_set_use import take_up_nulls
 from gateway.places import Places, places
 from gateway.software import software_sha256
 
@@ -83,6 +84,22 @@ class Assembly:
             if one.body is not None:
                 self.say(one.body, certificate_sha256=one.sha256)
         self.say(model, model_sha256=self.judgement.model_sha256)
+        self.take_up_nulls(lanes)
+
+    def take_up_nulls(self, lanes: list[Calibrated]) -> None:
+        """Journal the configured null set, whole, or why it was refused, and hold verdicts against it."""
+        certified = [one.lane.certificate for one in lanes if one.lane.scans and one.lane.certificate]
+        heads = [certificate.statement.instrument for certificate in certified]
+        taken = take_up_nulls(self.loaded, self.key.public.ed25519, self.judgement.detector, heads)
+        if taken is None:
+            return
+        raw_sha256 = taken.sha256 if taken.data else None
+        draft = self.drafter.draft(self.now(), taken.body, model_sha256=taken.sha256, raw_sha256=raw_sha256)
+        self.writer.submit(draft, taken.data).result()
+        if not taken.body.accepted:
+            self.complain("null set", "refused", taken.body.reason)
+        if self.judgement.detector is not None:
+            self.judgement.detector.against = taken.against
 
     def say(self, body: Body, **used: bytes | None) -> None:
         """Journal one thing about the gateway itself, on disk when this returns. Raises JournalFailed.

@@ -21,10 +21,13 @@ from drivers.recording import FileAddress, parse_source
 from gateway import clock
 from gateway.assembly import find_key
 from gateway.config import PUBLISHER_FILES
+from gateway.detection.null_set import scans_needed
 from gateway.detection.policy import PolicyRefused
 from gateway.evidence.keys import KeyUnusable
 from gateway.judgement import take_up_model
 from gateway.maps import MapUnreadable, map_text
+from gateway.null_set_use import take_up_nulls
+from gateway.null_set_words import reach, warnings
 from gateway.places import places
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     if not loaded.config.instrument:
         yield Finding("WARN", "instruments", "none configured", "add an [[instrument]] table")
     yield model(loaded)
+    if loaded.config.detection.null_set:
+        yield null_set(loaded)
     yield broker(loaded)
 
 
@@ -182,6 +187,25 @@ def model(loaded: Loaded) -> Finding:
         fix = "install the shipped model again: no scan can be clear without one"
         return Finding("FAIL", "model", body.reason, fix)
     return Finding("OK", "model", f"{judgement.model_sha256.hex()[:16]} on {body.runtime}")
+
+
+def null_set(loaded: Loaded) -> Finding:
+    """Check that the null set is signed by a key that counts, fits classifier and schedule, and is large enough."""
+    judgement, _body = take_up_model(loaded)
+    try:
+        own = find_key(loaded).public.ed25519
+    except KeyUnusable as unusable:
+        return Finding("FAIL", "null set", str(unusable), "without the gateway's key nobody knows who signed it")
+    taken = take_up_nulls(loaded, own, judgement.detector)
+    if taken is None or taken.nulls is None:
+        reason = taken.body.reason if taken else "none is configured"
+        return Finding("FAIL", "null set", reason, "until then theory alone bounds false alarms: docs/null-set.md")
+    found, remarks = reach(taken.nulls), warnings(taken.nulls)
+    count = f"{len(taken.nulls.scans)} scans, {found}"
+    if remarks:
+        return Finding("WARN", "null set", f"{count}; {remarks[0]}", "spingate nulls show tells all")
+    enough = len(taken.nulls.scans) >= scans_needed(taken.nulls.demands.pfa_per_scan)
+    return Finding("OK", "null set", count) if enough else Finding("WARN", "null set", count, "scan more")
 
 
 def broker(loaded: Loaded) -> Finding:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from gateway.detection.verdict import LOOKS_MAX
 from gateway.publisher.settings import PublisherSettings
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
@@ -56,6 +57,17 @@ class DetectionTable(Table, frozen=True):
         dict[str, Annotated[float, Meta(gt=0)]],
         Meta(description="by substance: the largest detection limit in kg that still allows a clear"),
     ] = field(default_factory=dict)
+    empty_bay: Annotated[
+        Literal["not inspectable", "clear"],
+        Meta(description="what a scan is called where the range finder sees nothing within 0.5 m"),
+    ] = "not inspectable"
+    null_set: Annotated[
+        str, Meta(description="signed null set of the bay (docs/null-set.md); empty: theory alone bounds false alarms")
+    ] = ""
+    null_set_keys: Annotated[
+        tuple[Text, ...],
+        Meta(max_length=16, description="public keys, PEM, that may have signed it beside the gateway's own"),
+    ] = ()
     anomalies_per_hour: Annotated[
         float, Meta(gt=0, le=60, description="false alarms of each stream of a lane magnetometer per hour")
     ] = 0.1
@@ -87,6 +99,14 @@ class ScanTable(Table, frozen=True):
         Meta(description="on request (spingate scan start), one after another, or when the lane's PLC sees an object"),
     ] = "request"
     dwell_s: Annotated[float, Meta(ge=30, le=600, description="length of one scan in seconds")] = 300.0
+    looks_max: Annotated[
+        int,
+        Meta(ge=1, le=LOOKS_MAX, description="scan a load until it is decided, at most so many times; 1: one scan of"
+             " `dwell_s`"),
+    ] = 1
+    look_dwell_s: Annotated[
+        float, Meta(ge=30, le=600, description="length in seconds of each scan of a load that is scanned until decided")
+    ] = 60.0
     plc: Annotated[str, Meta(description="name of the instrument that is the lane's PLC, for the trigger plc")] = ""
     present: Annotated[Name, Meta(description="its channel that is set while an object stands in the bay")] = (
         "object_present"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from gateway.claims import NOTHING, Claims
+from gateway.detection.verdict import LOOKS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +35,14 @@ class ControlRefused(ValueError):
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: the status, or to start or stop a scan of one head (the only one, where `head` is empty).
 
+    A load is scanned until it is decided, at most `looks` times; 1 is one scan, 0 as the gateway is configured.
     `claims` are about the load; `via` names the way by which they came, where the caller passes on another's order.
     """
 
     what: Literal["status", "start", "stop"]
     head: Annotated[str, msgspec.Meta(max_length=63)] = ""
     claims: Claims = NOTHING
+    looks: Annotated[int, msgspec.Meta(ge=0, le=LOOKS_MAX)] = 0
     via: Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[ -~]*\Z")] = ""
 
 
@@ -60,6 +63,7 @@ class InstrumentStatus(msgspec.Struct, frozen=True):
     faults: int
     scan_progress: float | None = None
     silent_s_max: float = 10.0
+    look: str = ""  # of a load that is scanned until it is decided
     learning: tuple[str, ...] = ()  # streams of a lane magnetometer in which no passage would be noticed yet
 
 

@@ -60,13 +60,14 @@ class Core:
         self.acquisition = Acquisition(assembly.loaded.config.instrument, self.progress, assembly.maps)
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="decide")
         believe = not assembly.loaded.config.clock.require_synchronised
-        self.pipeline = Pipeline(
-            assembly.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe
-        )
         table = assembly.loaded.config.scan
         heads = {name: one for name, one in self.acquisition.drivers.items() if isinstance(one, NqrHead)}
         trigger = LaneTrigger(table.present, table.wanted, table.barred) if table.trigger == "plc" else None
-        self.scans = Scans(heads, assembly.lanes, table, assembly.drafter, self.submit, assembly.now, trigger)
+        self.scans = Scans(heads, assembly.lanes, table, assembly.drafter, self.submit, assembly.now, trigger,
+                           assembly.judgement.sequence)
+        self.pipeline = Pipeline(
+            assembly.now, assembly.drafter, self.submit, self.off_loop, assembly.judgement, believe, self.scans.decided
+        )
         self.stalled: list[str] = []
         self.disk_scarce = False
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
@@ -111,6 +112,7 @@ class Core:
     async def drain(self, lanes: Tasks, others: Tasks) -> None:
         """Take in nothing more, journal what was measured and decide what was scanned."""
         await end(task for task in others if task.get_name().startswith("scans of "))
+        self.scans.close()
         scanning = [head for head in self.scans.heads.values() if head.progress is not None]
         for head in scanning:
             head.abort()

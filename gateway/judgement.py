@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from calibration.lines import covered
 from gateway.detection.detector import Detector, ModelRefused, Policy, PolicyRefused
+from gateway.detection.sequence import LoadSequence
 from gateway.detection.verdict import Outcome, Verdict
 from gateway.evidence.act import ModelBody
 from gateway.evidence.body import clipped
@@ -44,6 +45,10 @@ class Judgement:
         reasons = (f"no usable classifier: {self.refusal}",)
         return Verdict(Outcome.NOT_INSPECTABLE, reasons, (), scan.scan_id, scan.raw_sha256, self.model_sha256)
 
+    def sequence(self, looks_max: int) -> LoadSequence | None:
+        """Return the looks at one load, at most so many; None where nothing can be decided."""
+        return None if self.detector is None else LoadSequence(self.detector, looks_max)
+
 
 def take_up_model(loaded: Loaded) -> tuple[Judgement, ModelBody]:
     """Load and try the configured model, and return it with what the journal has to say of it."""
@@ -70,4 +75,5 @@ def demands(table: DetectionTable) -> Policy:
         if name not in names:
             rule = f"no such covered substance; must be one of: {', '.join(names)}"
             raise PolicyRefused(f"detection.limit_kg_max.{name!r} = {kg:g}: {rule}")
-    return Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max)
+    return Policy(reflected_max=table.reflected_max, limit_kg_max=table.limit_kg_max,
+                  empty_is_clear=table.empty_bay == "clear")

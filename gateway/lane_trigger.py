@@ -50,9 +50,13 @@ class LaneTrigger:
             self._waiting = True
         if self.reason:
             return Order.STOP
+        return Order.START if self._waiting and self.holds else None
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the PLC says, now, that the object stands there and may be scanned; what is unknown is no."""
         ready = self._bits[self._present] and all(self._bits[name] for name in self._wanted)
-        free = all(self._bits[name] is False for name in self._barred)
-        return Order.START if self._waiting and ready and free else None
+        return bool(ready) and all(self._bits[name] is False for name in self._barred)
 
     def started(self) -> None:
         """Take note that the scan of this object has begun."""

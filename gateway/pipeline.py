@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.evidence.record import Draft
     from gateway.lane_watch import LaneWatch
     from gateway.passing import Moment
+    from gateway.series import Series
 
 LOG = logging.getLogger("spingate")
 Result = TypeVar("Result")
@@ -74,6 +75,8 @@ class Lane:
     last_reading: Reading | None = None
     trust: Trust | None = None  # of what the certificate is for
     orders: dict[int, Receipt] = field(default_factory=dict)  # by scan: the record of its order
+    series: Series | None = None  # the load that is being scanned until it is decided
+    looks: dict[int, Series] = field(default_factory=dict)  # by scan: the load that it is a look at
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
 
@@ -82,6 +85,12 @@ class Lane:
         if len(self.orders) >= ORDERS_MAX:
             del self.orders[next(iter(self.orders))]
         self.orders[scan_id] = receipt
+
+    def looks_at(self, series: Series) -> None:
+        """Remember that the series' scan is a look at its load, ended or not, until the scan is in."""
+        if len(self.looks) >= ORDERS_MAX:
+            del self.looks[next(iter(self.looks))]
+        self.looks[series.scan_id] = self.series = series
 
     @property
     def behind(self) -> bool:
@@ -104,6 +113,7 @@ class Pipeline:
     off_loop: OffLoop
     judge: Callable[[CalibratedScan], Verdict]
     believe_clock: bool  # whether an undisciplined clock may say that a certificate is valid
+    decided: Callable[[str, Verdict], None] | None = None  # hears of each verdict once its record is queued
 
     async def run(self, lane: Lane) -> None:
         """Take a lane's events in order up to a None, which ends it with everything told that it held.
@@ -153,13 +163,17 @@ class Pipeline:
         scan = replace(calibrated, trust=explained(calibrated.trust, lane.refusal))
         lane.readings += 1
         lane.trust = scan.trust
-        ordered = await order_of(lane, capture.scan_id)
+        ordered, series = await order_of(lane, capture.scan_id), lane.looks.pop(capture.scan_id, None)
         receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered), capture.raw)
-        verdict = of_the_bay(await self.off_loop(self.judge, scan), scan)
+        verdict = of_the_bay(await self.off_loop(series.take if series else self.judge, scan), scan)
         sources = (await asyncio.wrap_future(receipt), *ordered)
+        if series is not None:  # the scan that is answered stands first, those it was joined to behind its order
+            sources, series.records = (*sources, *series.records), (*series.records, sources[0])
         lane.last_verdict, lane.deciding_since = verdict, None
         LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
         await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
+        if self.decided is not None:
+            self.decided(lane.name, verdict)
 
     def trusts(self, now: Now) -> bool:
         """Tell whether the wall clock is good enough to judge a certificate's validity by."""

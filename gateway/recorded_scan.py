@@ -66,6 +66,18 @@ def recorded_scan(reader: JournalReader, index: int) -> RecordedScan:
     return RecordedScan(rebuilt(reader, record, record.body), index, answered[1], answered[0])
 
 
+def recorded_verdict(reader: JournalReader, index: int) -> tuple[Verdict, int] | None:
+    """Return the verdict in record `index`, or on the scan in it, and where it stands; None where there is none.
+
+    It needs no raw data. Raises NotRebuilt where there is no such record.
+    """
+    body = record_at(reader, index).body
+    if isinstance(body, VerdictBody):
+        return body.verdict, index
+    found = verdict_on(reader, index) if isinstance(body, ScanBody) else None
+    return None if found is None else (found[1], found[0])
+
+
 def record_at(reader: JournalReader, index: int) -> Record:
     """Return one record, unchecked. Raises NotRebuilt."""
     found = reader.records(index, 1)
@@ -90,8 +102,12 @@ def verdict_on(reader: JournalReader, index: int) -> tuple[int, Verdict] | None:
     return None
 
 
-def rebuilt(reader: JournalReader, record: Record, body: ScanBody) -> CalibratedScan:
-    """Return the scan of a record from its raw data and the certificate it names."""
+def rebuilt(reader: JournalReader, record: Record, body: ScanBody,
+            known: dict[bytes, Certificate] | None = None) -> CalibratedScan:
+    """Return the scan of a record from its raw data and the certificate it names.
+
+    `known` keeps certificates by digest: who rebuilds many scans looks for each only once.
+    """
     digest = record.provenance.raw_sha256
     stored = reader.raw(digest) if digest else None
     if stored is None or hashlib.sha256(stored.data).digest() != digest:
@@ -102,7 +118,7 @@ def rebuilt(reader: JournalReader, record: Record, body: ScanBody) -> Calibrated
         raise NotRebuilt(f"record {record.sequence}: raw data: {unsound}") from unsound
     capture = ScanCapture(body.device, body.scan_id, bands, body.dwell_s, body.bay_temperature_k - ZERO_CELSIUS_K,
                           body.standoff_m, body.seen_at, stored.data, body.flags)
-    applied = certificate_of(reader, record) if body.calibrated else None
+    applied = known_certificate(reader, record, {} if known is None else known) if body.calibrated else None
     # The record says that the certificate was valid then; any moment of its validity will do.
     when_s = applied.statement.valid_from.timestamp() if applied else 0.0
     scan = calibrate_scan(capture, applied, when_s, clock_trusted=True)
@@ -110,6 +126,14 @@ def rebuilt(reader: JournalReader, record: Record, body: ScanBody) -> Calibrated
         raise NotRebuilt(f"record {record.sequence}: the certificate it names does not fit it: {scan.trust.reason}")
     trust = Trust(body.calibrated, record.provenance.certificate_sha256, body.reason)
     return replace(scan, bay_temperature_k=body.bay_temperature_k, flags=body.flags, trust=trust)
+
+
+def known_certificate(reader: JournalReader, record: Record, known: dict[bytes, Certificate]) -> Certificate:
+    """Return the certificate that a record names, from `known` where it is there. Raises NotRebuilt."""
+    digest = record.provenance.certificate_sha256 or b""
+    if digest not in known:
+        known[digest] = certificate_of(reader, record)
+    return known[digest]
 
 
 def certificate_of(reader: JournalReader, record: Record) -> Certificate:

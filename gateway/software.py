@@ -18,9 +18,18 @@ def software_sha256() -> bytes:
 
     The same line for each file as `sha256sum` prints, so that anyone can repeat it: see docs/record.md.
     """
+    return listed_sha256(tuple(Path(package.__path__[0]) for package in PACKAGES))
+
+
+def detection_sha256() -> bytes:
+    """Return the same over what the score of a scan hangs on: the decision, the line tables and the calibration."""
+    return listed_sha256((Path(calibration.__path__[0]), Path(gateway.__path__[0]) / "detection"))
+
+
+def listed_sha256(folders: tuple[Path, ...]) -> bytes:
+    """Return the SHA-256 over a line for each file in the folders, each named from the folder's own name on."""
     lines = []
-    for package in PACKAGES:
-        folder = Path(package.__path__[0])
+    for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.suffix in SUFFIXES:
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()

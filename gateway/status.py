@@ -75,6 +75,7 @@ class StatusDesk:
             faults=lane.faults,
             scan_progress=driver.progress if isinstance(driver, NqrHead) else None,
             silent_s_max=silent_s_max(row),
+            look=lane.series.where if lane.series else "",
             learning=lane.watch.learning if lane.watch else (),
         )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drivers.nqrduck_file import Measurement
     from gateway.detection.detector import Detector
     from gateway.detection.line_search import LineSearch
+    from gateway.detection.null_test import Against
 
 PFA = 1e-3
 ASSUMPTION = "exact for white Gaussian noise around the line; stray tones and acoustic ringing are not told from it"
@@ -40,6 +41,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("file", type=Path, nargs="+", metavar="FILE", help="scan files, or one NQRduck .meas or .broad")
     parser.add_argument("--config", type=Path, metavar="FILE",
                         help="take model and demands from this configuration (default: those of an empty one)")
+    parser.add_argument("--nulls", type=Path, metavar="FILE", help="hold verdicts against this signed null set, instead"
+                        " of the configured one (docs/null-set.md)")
+    parser.add_argument("--key", type=Path, metavar="PUB.pem", help="public key that must have signed it")
     line = parser.add_argument_group("a line in an NQRduck file")
     line.add_argument("--line-khz", type=number(1e-3, 1e9), help="where the line is expected, kHz")
     line.add_argument("--width-khz", type=number(1e-6, 1e6), help="how wide to look, kHz in all")
@@ -63,8 +67,27 @@ def decide_all(arguments: argparse.Namespace) -> int:
     from gateway.cli.scan_verdict import detector_of
 
     detector = detector_of(arguments.config)
+    detector.against = nulls_for(arguments, detector)
     codes = {decide_one(path, detector, as_json=arguments.json) for path in arguments.file}
     return next((code for code in WEIGHT if code in codes), 0)
+
+
+def nulls_for(arguments: argparse.Namespace, detector: Detector) -> Against | None:
+    """Return what verdicts are held against: the null set named, else the configured one, else nothing.
+
+    Raises NullSetRefused for one that was named and cannot be used; a configured one is refused as the gateway does.
+    """
+    from gateway.cli.nulls import keys_of
+    from gateway.config import load
+    from gateway.null_set_use import take_up_nulls, test_of
+
+    if arguments.nulls is not None:
+        return test_of(arguments.nulls, keys_of(arguments).ed25519, detector)
+    if arguments.config is None:
+        return None
+    loaded = load(arguments.config)
+    taken = take_up_nulls(loaded, keys_of(arguments).ed25519, detector) if loaded.config.detection.null_set else None
+    return None if taken is None else taken.against
 
 
 def decide_one(path: Path, detector: Detector, *, as_json: bool) -> int:

@@ -1,16 +1,18 @@
 """spingate explain: why is this verdict what it is? Its lines, their decay, what is left, the network, the rivals.
 
-It explains a signed verdict of the journal as it was signed, or a scan file as it is decided now; it changes nothing.
+It explains a verdict of the journal as it was signed, works it out again from the raw data and says where that differs,
+or a scan file as it is decided now; it changes nothing.
 Exit 0: explained. 2: it could not be, and the message says why.
 """
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.cli.words import DEFAULT_CONFIG, add_json, print_json
+from gateway.cli.words import DEFAULT_CONFIG, add_json, print_json, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -40,55 +42,97 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Find, explain, show."""
-    from gateway.cli.account_words import account_lines, account_tree, plots
-    from gateway.cli.scan_verdict import detector_of
+    from gateway.cli.account_words import account_lines, account_tree, disagreement, plots
+    from gateway.cli.scan_verdict import answer, detector_of
     from gateway.detection.account import account_of
 
     detector = detector_of(arguments.config)
-    where, scan, verdict = taken(arguments, detector)
-    account = account_of(detector, scan, verdict)
+    found = taken(arguments, detector)
+    if found.scan is None:
+        return signed_alone(arguments, found)
+    account = account_of(detector, found.scan, found.verdict)
+    signed = found.verdict if found.signed else None
+    differs = disagreement(signed, answer(detector, found.scan)[0]) if signed else []
     if arguments.png:
-        draw(arguments.png, account, where)
+        draw(arguments.png, account, found.where)
     if arguments.json:
-        print_json({"of": where, **account_tree(account)})
+        print_json({"of": found.where, **account_tree(account, signed), "differs": differs})
         return 0
-    lines = account_lines(account, where)
-    if verdict.model_sha256 != detector.model_sha256:
-        lines.append("the network asked here is another than the one that the verdict was made with")
+    lines = [*account_lines(account, found.where, signed), *differs]
     if not arguments.png:
         lines += plots(account, min(shutil.get_terminal_size().columns - 4, COLUMNS_MAX))
-    print("\n".join(lines))
+    print("\n".join(printable(line) for line in lines))
     return 0
 
 
-def taken(arguments: argparse.Namespace, detector: Detector) -> tuple[str, CalibratedScan, Verdict]:
-    """Return what is explained in words, the scan, and the verdict: signed where there is one, else decided now."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is explained: `where` in words, its verdict, whether that stands in a record, and the scan.
+
+    `scan` is None where the journal no longer holds what it was made of; `gone` then says why.
+    """
+
+    where: str
+    verdict: Verdict
+    signed: bool
+    scan: CalibratedScan | None
+    gone: str = ""
+
+
+def taken(arguments: argparse.Namespace, detector: Detector) -> Taken:
+    """Return what is explained; of a scan without a signed verdict the one that is given now."""
     from gateway.cli.scan_verdict import answer, read_scan_file
 
     if not arguments.what.isdigit():
         scan = read_scan_file(Path(arguments.what))
-        return arguments.what, scan, answer(detector, scan)[0]
+        return Taken(arguments.what, answer(detector, scan)[0], signed=False, scan=scan)
     found = recorded(arguments)
+    if isinstance(found, Taken):
+        return found
     if found.verdict is not None:
-        return f"record {found.verdict_index}, signed, on the scan in record {found.index}", found.scan, found.verdict
-    return f"record {found.index}, a scan without a signed verdict", found.scan, answer(detector, found.scan)[0]
+        where = f"record {found.verdict_index}, signed, on the scan in record {found.index}"
+        return Taken(where, found.verdict, signed=True, scan=found.scan)
+    where = f"record {found.index}, a scan without a signed verdict"
+    return Taken(where, answer(detector, found.scan)[0], signed=False, scan=found.scan)
 
 
-def recorded(arguments: argparse.Namespace) -> RecordedScan:
-    """Return a scan of the journal. Raises ValueError where it cannot be had."""
+def recorded(arguments: argparse.Namespace) -> RecordedScan | Taken:
+    """Return a scan of the journal, or its verdict alone where its raw data are gone. Raises ValueError."""
     from gateway.config import load
     from gateway.evidence.journal_file import JournalCorrupt, JournalUnavailable
     from gateway.evidence.reader import reader_of
     from gateway.places import places
-    from gateway.recorded_scan import recorded_scan
+    from gateway.recorded_scan import NotRebuilt, recorded_scan, recorded_verdict
 
     journal = arguments.journal or places(load(arguments.config or DEFAULT_CONFIG)).journal
-    index = int(arguments.what[:20])
+    index = min(int(arguments.what[:20]), 2**63 - 1)
     try:
         with reader_of(journal) as reader:
-            return recorded_scan(reader, min(index, 2**63 - 1))
+            try:
+                return recorded_scan(reader, index)
+            except NotRebuilt as gone:
+                kept = recorded_verdict(reader, index)
+                if kept is None:
+                    raise
+                return Taken(f"record {kept[1]}, signed", kept[0], signed=True, scan=None, gone=str(gone))
     except (JournalUnavailable, JournalCorrupt) as error:
         raise ValueError(str(error)) from error
+
+
+def signed_alone(arguments: argparse.Namespace, found: Taken) -> int:
+    """Show what the record alone says: there is nothing left to draw, or to compare it with."""
+    from gateway.cli.account_words import signed_lines, verdict_lines
+    from gateway.cli.scan_verdict import verdict_tree
+
+    if arguments.png:
+        raise ValueError(f"--png {arguments.png}: nothing to draw: {found.gone}")
+    if arguments.json:
+        print_json({"of": found.where, **verdict_tree(found.verdict), "gone": found.gone})
+        return 0
+    lines = [*verdict_lines(found.verdict, found.where), *signed_lines(found.verdict),
+             f"not worked out again, and nothing is drawn: {found.gone}"]
+    print("\n".join(printable(line) for line in lines))
+    return 0
 
 
 def draw(path: Path, account: Account, where: str) -> None:

@@ -27,6 +27,8 @@ COMMANDS = (
     "record",
     "detect",
     "explain",
+    "coverage",
+    "nulls",
     "calibrate",
     "verify",
     "export",

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from calibration.reading import CalibratedScan
     from gateway.detection.detector import Detector
-    from gateway.detection.verdict import LineEvidence, SubstanceScore, Verdict
+    from gateway.detection.testimony import SubstanceAccount
+    from gateway.detection.verdict import LineEvidence, NullCheck, SubstanceScore, Verdict
 
 P_SHOWN_MAX = 0.05  # a line of a substance less likely than this by chance alone is shown to a person
 
@@ -62,10 +63,19 @@ def answer(detector: Detector, scan: CalibratedScan) -> tuple[Verdict, float]:
 
 def verdict_tree(verdict: Verdict) -> dict[str, object]:
     """Return a verdict as the JSON that docs/scan-format.md describes."""
-    return {
+    tree: dict[str, object] = {
         "scan_id": verdict.scan_id, "verdict": verdict.outcome.value, "reasons": list(verdict.reasons),
-        "substances": [score_tree(score) for score in verdict.scores],
+        "substances": [score_tree(score) for score in verdict.scores], "accounts": accounts_tree(verdict),
         "raw_sha256": verdict.raw_sha256.hex(), "model_sha256": verdict.model_sha256.hex()}
+    if verdict.null_check is not None:
+        tree["null_set"] = null_tree(verdict.null_check, [score.substance for score in verdict.scores])
+    return tree
+
+
+def null_tree(check: NullCheck, names: list[str]) -> dict[str, object]:
+    """Return what a verdict says of the null set that it was held against."""
+    return {"p_value": check.p_value, "scans": check.scans, "sha256": check.sha256.hex(), "score": check.score,
+            "substances": dict(zip(names, check.substances, strict=True))}
 
 
 def score_tree(score: SubstanceScore) -> dict[str, object]:
@@ -74,7 +84,13 @@ def score_tree(score: SubstanceScore) -> dict[str, object]:
         "substance": score.substance, "alarmed": score.alarmed, "p_value": score.p_value, "network": score.network,
         "probability": score.probability,
         "statistic": score.glrt, "limit_kg": score.limit_kg, "temperature_k": score.temperature_k,
+        "mass_kg": score.mass_kg, "u_mass_kg": score.u_mass_kg,
         "lines": [line_tree(line) for line in score.lines]}
+
+
+def accounts_tree(verdict: Verdict) -> list[SubstanceAccount]:
+    """Return the accounts of a verdict's alarms; their keys are those of the fields of SubstanceAccount."""
+    return list(verdict.accounts or ())
 
 
 def line_tree(line: LineEvidence) -> dict[str, object]:
@@ -88,6 +104,8 @@ def show_verdict(name: str, verdict: Verdict) -> None:
     print(f"{name}: scan {verdict.scan_id}: {verdict.outcome.upper()}")
     for reason in verdict.reasons:
         print(f"  {reason}")
+    if verdict.null_check is not None:
+        print(f"  null set of {verdict.null_check.scans} scans: conformal p {verdict.null_check.p_value:.2g}")
     if verdict.scores:
         heads = f"{'p-value':>9}{'network':>9}{'statistic':>11}{'limit kg':>10}{'fitted K':>10}"
         print(f"  {'substance':<31}{heads}")

@@ -83,6 +83,8 @@ def print_core(core: Status) -> None:
         state = one.device or "no answer"
         if one.scan_progress is not None:
             state += f", scanning {one.scan_progress:.0%}"
+        if one.look:
+            state += f", {one.look}"
         print(f"{coloured(verdict_of(one))} {one.name} ({one.driver}) on {one.port}: {state}")
         if one.last_value:
             print(f"     {one.last_value}  {one.last_value_age_s:.1f} s ago")

@@ -1,4 +1,4 @@
-"""spingate verify: is it genuine? A journal, an exported proof, a record or a bench report, by the public key.
+"""spingate verify: is it genuine? A journal, a proof, a record, a null set or a bench report, by the public key.
 
 Exit 0: valid. 1: invalid, with the first bad record and why. 2: it could not be read.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate verify`."""
-    parser = subparsers.add_parser("verify", help="check a journal, proof, record or bench report with a public key")
-    parser.add_argument("path", type=Path, metavar="PATH", help="journal.db, a proof, a signed record or bench report")
+    parser = subparsers.add_parser("verify", help="check a journal, proof, record, null set or bench report")
+    parser.add_argument("path", type=Path, metavar="PATH", help="journal.db, a proof, record, null set or bench report")
     parser.add_argument("--key", type=Path, required=True, metavar="PUB.pem", help="the gateway's public key")
     add_json(parser)
     parser.set_defaults(run=run)

@@ -54,7 +54,8 @@ def functions(tau_s: float, step_s: float, first: int, last: int, late_s: float 
     return np.stack([(u**n * fall).mean(axis=1) for n in range(FUNCTIONS)], axis=1)
 
 
-@lru_cache(maxsize=256)
+# The eleven scales at the full order, and at one that is still being learnt: half a megabyte at most.
+@lru_cache(maxsize=22)
 def lagged(tau_s: float, step_s: float, order: int) -> NDArray[np.float64]:
     """Return the functions of a scale's window at each lag: [rows, order + 1, FUNCTIONS], read-only."""
     half = scale_of(tau_s, step_s).rows // 2

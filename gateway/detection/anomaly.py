@@ -5,8 +5,7 @@ The background is whitened by a model learnt from quiet readings alone; nothing 
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from gateway.detection.background import ORDER_MAX, learn
 from gateway.detection.bank import bank_of
 from gateway.detection.dipole_fit import Sighting, fit
 from gateway.detection.field_steps import FieldSteps, field_tesla
+from gateway.detection.step_ring import StepRing
 from gateway.detection.verdict import Anomaly
 
 if TYPE_CHECKING:
@@ -58,19 +58,19 @@ class PassDetector:
         self.settings = settings or LaneSettings()
         self._next_row: int | None = None
         self._seam: tuple[bool, float | None, int] | None = None
-        self._forget(None)
+        self._forget(None, 1)
 
     @property
     def learning(self) -> bool:
         """Tell whether it still learns the background, at first or after a gap, and raises nothing."""
         return self._bank is None
 
-    def _forget(self, rate_hz: float | None) -> None:
+    def _forget(self, rate_hz: float | None, channels: int) -> None:
         """A gap breaks the autoregression: start to learn again rather than alarm on the seam."""
         self._steps = FieldSteps(rate_hz)
-        self._recent: deque[NDArray[np.float64]] = deque()
-        self._quiet: deque[tuple[int, NDArray[np.float64]]] = deque(
-            maxlen=round(self.settings.background_s / self._steps.step_s))
+        step_s = self._steps.step_s
+        self._recent = StepRing(ORDER_MAX + scale_of(TAU_S[-1], step_s).rows, channels)
+        self._quiet = StepRing(max(1, round(self.settings.background_s / step_s)), channels)
         self._number = 0                    # of the newest step
         self._disturbed: set[int] = set()   # numbers of recent steps that are no background
         self._alarm_s = 0.0
@@ -89,12 +89,13 @@ class PassDetector:
         # A certificate that begins or ends moves the whole field, and another shape or rate is another instrument.
         seam = (reading.trust.calibrated, reading.rate_hz, field.shape[1])
         if reading.first_row != self._next_row or seam != self._seam:
-            self._forget(reading.rate_hz)
+            self._forget(reading.rate_hz, field.shape[1])
         self._seam, self._next_row = seam, reading.first_row + len(reading.values)
         steps = self._steps.cut(field)
         for step in steps:
-            self._recent.append(step)
+            self._hold(self._held_rows() - 1)
             self._number += 1
+            self._recent.add(self._number, step)
         self._learn()
         return self._judge(len(steps), reading.seen_at) if len(steps) else None
 
@@ -113,41 +114,49 @@ class PassDetector:
         sighting = self._strongest
         return fit(sighting) if sighting is not None and sighting.anomaly is anomaly else anomaly
 
-    def _learn(self) -> None:
+    def _hold(self, rows: int) -> None:
         """Move what is too old to be part of a pass to the background, unless it was."""
-        step_s = self._steps.step_s
-        while len(self._recent) > self._held_rows():
-            number, step = self._number - len(self._recent) + 1, self._recent.popleft()
+        while len(self._recent) > rows:
+            number, step = self._recent.drop_oldest()
             if number in self._disturbed:
                 self._disturbed.discard(number)
                 continue
-            self._quiet.append((number, step))
-            self._learnt_s += step_s
-        enough = len(self._quiet) * step_s >= BACKGROUND_S_MIN
+            self._quiet.add(number, step)
+            self._learnt_s += self._steps.step_s
+
+    def _learn(self) -> None:
+        """Fit the background again where enough of it is new."""
+        self._hold(self._held_rows())
+        enough = len(self._quiet) * self._steps.step_s >= BACKGROUND_S_MIN
         if enough and (self._bank is None or self._learnt_s >= REFIT_S):
             self._fit_background()
 
     def _held_rows(self) -> int:
-        return ORDER_MAX + scale_of(self._taus_s()[-1], self._steps.step_s).rows
+        taus_s, tried = self._taus_s()
+        return ORDER_MAX + scale_of(taus_s[tried - 1], self._steps.step_s).rows
 
-    def _taus_s(self) -> tuple[float, ...]:
-        """The scales that this much background and this length of step allow."""
+    def _taus_s(self) -> tuple[tuple[float, ...], int]:
+        """All scales that this length of step allows, and how many of them this much background does."""
         step_s = self._steps.step_s
-        most = max(BACKGROUND_S_MIN, len(self._quiet) * step_s) / BACKGROUNDS_PER_TAU
-        return tuple(tau_s for tau_s in TAU_S if step_s <= tau_s <= most) or (max(step_s, TAU_S[0]),)
+        taus_s = tuple(tau_s for tau_s in TAU_S if tau_s >= step_s) or (step_s,)
+        most_s = max(BACKGROUND_S_MIN, len(self._quiet) * step_s) / BACKGROUNDS_PER_TAU
+        return taus_s, max(1, sum(tau_s <= most_s for tau_s in taus_s))
 
     def _fit_background(self) -> None:
-        numbers, steps = zip(*self._quiet, strict=True)
-        self._background, self._learnt_s = learn(np.stack(steps), np.array(numbers)), 0.0
-        if self._background is not None:
+        background, self._learnt_s = learn(self._quiet.steps, self._quiet.numbers), 0.0
+        if background is not None:
+            taus_s, tried = self._taus_s()
             rate = self.settings.false_alarms_per_hour
-            self._bank = bank_of(self._background, self._taus_s(), self._steps.step_s, rate)
+            self._bank = bank_of(background, taus_s, self._steps.step_s, rate, tried)
+            # What it was learnt from is held once; a copy would be as large.
+            background = replace(background, white=background.white[:0].copy())
+        self._background = background
 
     def _judge(self, fresh: int, seen_at: int) -> Anomaly | None:
         bank, background = self._bank, self._background
         if bank is None or background is None or len(self._recent) <= background.order:
             return None
-        field = np.stack(self._recent)
+        field = self._recent.steps
         white = background.whiten(field)
         self._end_passage()
         find = bank.strongest(white, fresh, self._number, self._shut)
@@ -178,6 +187,6 @@ class PassDetector:
             self._shut = max(self._shut, self._strongest_end)
 
     def _anomaly(self, find: Find, field: NDArray[np.float64], bank: Bank, background: Background) -> Anomaly:
-        before = [step for _, step in self._quiet][-round(BEFORE_S / self._steps.step_s):]
+        before = self._quiet.steps[-round(BEFORE_S / self._steps.step_s):]
         peak_t = float(np.abs(field - np.median(before, axis=0))[:, background.live].max())
         return Anomaly(find.energy, bank.threshold, bank.pfa, peak_t, find.scale.rows * self._steps.step_s)

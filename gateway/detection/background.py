@@ -27,6 +27,8 @@ SAME = 1e-6
 NOISE_FLOOR_T = 1e-15
 # Added to the correlations of the past steps: far above rounding, far below the whitest noise of a real device.
 RIDGE = 1e-10
+# Steps whose past is spread out at a time: 0.2 MB for three channels, whatever the length of the background.
+PIECE_STEPS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,8 @@ def learn(field: NDArray[np.float64], numbers: NDArray[np.int64]) -> Background 
         return None
     centre = field[:, live].mean(axis=0)
     used = field[:, live] - centre
-    past, now = _past(used, order)[whole], used[order:][whole]
-    drift = np.full((n, 1), DRIFT_STEP_T)
-    known = [np.concatenate([past[:, :, c], drift], axis=1) for c in range(now.shape[1])]
-    weights = np.stack([_solved(x, y) for x, y in zip(known, now.T, strict=True)])
-    innovation = np.stack([y - x @ a for x, y, a in zip(known, now.T, weights, strict=True)], axis=1)
+    weights = _weights(used, whole, order)
+    innovation = _innovations(used, weights, order)[whole]
     # `fitted` parameters per channel: residuals are that much too small, predictions that much off.
     covariance = innovation.T @ innovation / (n - fitted) * (1.0 + fitted / n)
     # Two columns of the same values, or a ramp that is predicted exactly, would leave it without an inverse.
@@ -102,15 +101,41 @@ def learn(field: NDArray[np.float64], numbers: NDArray[np.int64]) -> Background 
     return Background(live, centre, weights[:, :order], drift_t, root, n - fitted, innovation @ root)
 
 
-def _solved(known: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weights(used: NDArray[np.float64], whole: NDArray[np.bool_], order: int) -> NDArray[np.float64]:
+    """Return the weights of past steps and drift that predict best: [channels, order + 1].
+
+    The sums are gathered piece by piece: the past of the whole background would be thirteen times its size.
+    """
+    channels = used.shape[1]
+    gram, wanted = np.zeros((channels, order + 1, order + 1)), np.zeros((channels, order + 1))
+    for start in range(0, len(whole), PIECE_STEPS):
+        piece = used[start: start + PIECE_STEPS + order]
+        counts = whole[start: start + PIECE_STEPS]
+        past, now = _past(piece, order)[counts], piece[order:][counts]
+        drift = np.full((len(now), 1), DRIFT_STEP_T)
+        for c in range(channels):
+            known = np.concatenate([past[:, :, c], drift], axis=1)
+            gram[c] += known.T @ known
+            wanted[c] += known.T @ now[:, c]
+    return np.stack([_solved(*sums) for sums in zip(gram, wanted, strict=True)])
+
+
+def _innovations(used: NDArray[np.float64], weights: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """Return what the weights do not predict, also across a seam: [rows - order, channels]."""
+    left = used[order:] - weights[:, order] * DRIFT_STEP_T
+    for k in range(order):
+        left -= used[order - k - 1: len(used) - k - 1] * weights[:, k]
+    return left
+
+
+def _solved(gram: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the least-squares weights by the normal equations: ten times as fast as by singular values.
 
     Their condition is the dynamic range of the noise spectrum, a million at most; an exact ramp gets a ridge.
     """
-    gram = known.T @ known
     scale = 1.0 / np.sqrt(np.maximum(gram.diagonal(), np.finfo(float).tiny))
     scaled = gram * scale[:, None] * scale + RIDGE * np.eye(len(gram))
-    return np.asarray(np.linalg.solve(scaled, known.T @ wanted * scale) * scale)
+    return np.asarray(np.linalg.solve(scaled, wanted * scale) * scale)
 
 
 def _past(field: NDArray[np.float64], order: int) -> NDArray[np.float64]:

@@ -35,6 +35,8 @@ UNSURE = 15.0
 # Summed over the scales the crossings are an upper bound, because neighbours cross together. Measured: a
 # third to a half are alarms of their own, in white noise and in 1/f, with one channel and with three.
 TOGETHER = 0.6
+# Windows are copied so many rows at a time: memory does not grow with the background.
+PIECE_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +82,28 @@ def spread_of(white: NDArray[np.float64], basis: NDArray[np.float64], scale: Sca
     mean, deviation = of_chi_square(dof)
     if len(white) < scale.rows:
         return Spread(dof, mean, deviation)
-    windows = sliding_window_view(white, scale.rows, axis=0)[:: max(1, scale.rows // 2)]
-    part = windows.transpose(0, 2, 1).reshape(len(windows), -1) @ basis
-    roots = np.cbrt(np.sum(part**2, axis=1) / dof)
+    roots = np.cbrt(energies(white, basis, scale.rows, max(1, scale.rows // 2)) / dof)
     weight = len(roots) / (len(roots) + THEORY_WINDOWS)
     mean_found = max(mean, weight * float(roots.mean()) + (1.0 - weight) * mean)
     variance = weight * float(roots.var()) + (1.0 - weight) * deviation**2
     return Spread(dof, mean_found, max(deviation, math.sqrt(variance)))
 
 
+def energies(white: NDArray[np.float64], basis: NDArray[np.float64], rows: int, hop: int) -> NDArray[np.float64]:
+    """Return the energy of white steps in a basis for windows of `rows` steps, one every `hop` steps."""
+    windows = sliding_window_view(white, rows, axis=0)[::hop]
+    piece = max(1, PIECE_ROWS // rows)
+    found = [np.sum((part.transpose(0, 2, 1).reshape(len(part), -1) @ basis) ** 2, axis=1)
+             for part in (windows[k: k + piece] for k in range(0, len(windows), piece))]
+    return np.concatenate(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Bank:
     """Orthonormal white bases, one for each scale: [rows * channels, 3 * channels], and the threshold for them.
 
-    `pfa` is the probability that one look exceeds it in background.
+    `pfa` is the probability that one look exceeds it in background. Only the first `tried` scales are looked at: the
+    others are there so that memory does not grow when they are.
     """
 
     scales: tuple[Scale, ...]
@@ -101,11 +111,7 @@ class Bank:
     spreads: tuple[Spread, ...]
     threshold: float
     pfa: float
-
-    @property
-    def rows(self) -> int:
-        """How many white steps the longest scale looks at."""
-        return max(scale.rows for scale in self.scales)
+    tried: int
 
     def strongest(self, white: NDArray[np.float64], fresh: int, number: int, since: int = 0) -> Find | None:
         """Return the strongest of the windows that end within the last `fresh` steps; None where none is tried.
@@ -113,7 +119,7 @@ class Bank:
         `white` [rows, channels] ends with the step of running number `number`; windows begin after step `since`.
         """
         best: Find | None = None
-        for scale, basis, spread in zip(self.scales, self.bases, self.spreads, strict=True):
+        for scale, basis, spread in tuple(zip(self.scales, self.bases, self.spreads, strict=True))[:self.tried]:
             for back in range(min(fresh, min(len(white), number - since) - scale.rows + 1)):
                 if (number - back) % scale.hop:
                     continue
@@ -125,21 +131,26 @@ class Bank:
         return best
 
 
-def bank_of(background: Background, taus_s: Sequence[float], step_s: float, per_hour: float) -> Bank:
-    """Return the bank for this background, with the threshold for so many false alarms an hour."""
+def bank_of(background: Background, taus_s: Sequence[float], step_s: float, per_hour: float,
+            tried: int | None = None) -> Bank:
+    """Return the bank for this background, with the threshold for so many false alarms an hour at the `tried` scales.
+
+    `tried` counts from the shortest; None means all.
+    """
+    tried = len(taus_s) if tried is None else tried
     scales = tuple(scale_of(tau_s, step_s) for tau_s in taus_s)
     shapes = [background.shapes(lagged(scale.tau_s, step_s, background.order)) for scale in scales]
     shapes = [centred(one) if scale.tau_s > LEVEL_TAU_S else one for one, scale in zip(shapes, scales, strict=True)]
     bases = [np.linalg.qr(shape.reshape(shape.shape[0] * shape.shape[1], -1))[0] for shape in shapes]
     dof = FUNCTIONS * background.channels
     speed = sum(change_per_s(basis, scale, step_s, background.channels)
-                for basis, scale in zip(bases, scales, strict=True))
+                for basis, scale in tuple(zip(bases, scales, strict=True))[:tried])
     pfa = math.exp(log_sf(crossed(TOGETHER * speed * SECONDS_PER_HOUR, dof, per_hour), dof))
     learnt_s = background.dof * step_s
     sure = tuple(basis / math.sqrt(1.0 + UNSURE * scale.tau_s / learnt_s)
                  for basis, scale in zip(bases, scales, strict=True))
     spreads = tuple(spread_of(background.white, basis, scale) for basis, scale in zip(sure, scales, strict=True))
-    return Bank(scales, sure, spreads, isf_estimated(pfa, dof, background.dof * background.channels), pfa)
+    return Bank(scales, sure, spreads, isf_estimated(pfa, dof, background.dof * background.channels), pfa, tried)
 
 
 def centred(white: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ The likelihood ratio names a substance, the network may veto, and nothing of eit
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,21 +17,24 @@ from gateway.detection.chisquare import required_deflection
 from gateway.detection.glrt import Fit, Scene, explain, threshold
 from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
-from gateway.detection.inspectability import dead_channels, obstacles, remarks
+from gateway.detection.inspectability import dead_channels, emptiness, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
+from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
 from gateway.detection.probability import features, probability
 from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
-from gateway.detection.wording import alarms, foreign, unexplained, vetoes
+from gateway.detection.witness import Looked, testified
+from gateway.detection.wording import alarms, foreign, limited, unexplained, vetoes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from calibration.reading import CalibratedScan
     from gateway.detection.hypotheses import Grid
+    from gateway.detection.null_test import Against
 
 __all__ = ["Detector", "ModelRefused", "Policy", "PolicyRefused"]
 
@@ -41,18 +45,19 @@ REASONS_MAX: Final = 24
 class Detector:
     """Decides scans, one at a time; safe in a worker thread, not in two at once.
 
-    Without a package the likelihood ratio decides alone: for tests and for training, never in service.
+    Without a package the likelihood ratio decides alone: for tests and for training, never in service. Verdicts are
+    held `against` a signed null set where there is one.
     """
 
-    def __init__(self, policy: Policy, package: Package | None = None) -> None:
+    def __init__(self, policy: Policy, package: Package | None = None, against: Against | None = None) -> None:
         self.policy = policy
         self.package = package
+        self.against = against
         self._thresholds = package.card.thresholds if package else None
-        self._pfa = policy.pfa_per_scan
         # Grids and thresholds of the default schedule take a second to work out: better now than in the first scan.
         laid = grids_of(tuple((khz * 1e3, rate_hz) for khz, rate_hz in BANDS), policy.cargo_k_min, policy.cargo_k_max)
         for grid in laid:
-            required_deflection(LIMIT_PD, threshold(self._pfa, grid, len(laid)), len(grid.lines))
+            required_deflection(LIMIT_PD, threshold(policy.pfa_per_scan, grid, len(laid)), len(grid.lines))
 
     @classmethod
     def load(cls, folder: Path, policy: Policy) -> Detector:
@@ -76,25 +81,45 @@ class Detector:
 
     def decide(self, scan: CalibratedScan) -> Verdict:
         """The verdict on one scan. Obstacles never stop an alarm, and no obstacle is ever "clear"."""
-        empty = scan.standoff_m >= self.policy.empty_beyond_m
-        ranged = math.isfinite(scan.standoff_m) and not empty
-        standoff_m = max(scan.standoff_m, STANDOFF_M_MIN) if ranged else self.policy.empty_standoff_m
-        beams = beams_of(scan, standoff_m)
+        return self.decide_on(scan, beams_of(scan, self.looks_from(scan)))
+
+    def decide_on(self, scan: CalibratedScan, beams: tuple[Beam, ...]) -> Verdict:
+        """As `decide`, on beams that are there already: those of the scan, or of several scans joined into it."""
+        standoff_m = self.looks_from(scan)
         scene = Scene(beams, scan.dwell_s, standoff_m)
         limits = self._limits(scene)
-        fits = explain(scene, self._grids(scene), self._pfa)
+        fits = explain(scene, self._grids(scene), self.policy.pfa_per_scan)
         said = self._opinion(beams)
         scores = tuple(_score(name, fits.get(name), limits[name], said) for name in limits)
         rulings = {name: self._rule(fits[name], said) for name in limits if name in fits}
-        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unexplained(fits, self._pfa))
-        told = (*alarms(scores, rulings), *blocked, *foreign(fits), *dead_channels(beams), *remarks(beams))
-        if empty:
-            told = (*told, f"nothing stands within {self.policy.empty_beyond_m:g} m: limits are for {standoff_m:g} m")
+        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings),
+                   *unexplained(fits, self.policy.pfa_per_scan))
         alarmed = frozenset(name for name, r in rulings.items() if r is Ruling.NAMED)
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed,
                                probability=self._probability(score, fits.get(score.substance))) for score in scores)
-        return Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
+                *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
+        verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        if self.against is not None:
+            verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings))
+        return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)
+
+    def looks_from(self, scan: CalibratedScan) -> float:
+        """Return the distance that beams and limits of a scan are made for, in metres."""
+        empty = scan.standoff_m >= self.policy.empty_beyond_m
+        ranged = math.isfinite(scan.standoff_m) and not empty
+        return max(scan.standoff_m, STANDOFF_M_MIN) if ranged else self.policy.empty_standoff_m
+
+    def at(self, pfa_per_scan: float) -> Detector:
+        """Return the same detector with another false-alarm rate: a look of a sequence may spend a share of it."""
+        other = copy(self)
+        other.policy = replace(self.policy, pfa_per_scan=pfa_per_scan)
+        return other
+
+    def limits_kg(self, scan: CalibratedScan, beams: tuple[Beam, ...]) -> dict[str, float]:
+        """Return the detection limit of every covered substance, as a verdict on these beams would state it."""
+        return self._limits(Scene(beams, scan.dwell_s, self.looks_from(scan)))
 
     def _opinion(self, beams: tuple[Beam, ...]) -> Opinion | None:
         # Where a band is missing or blind the network's figures mean nothing: it neither adds nor vetoes.
@@ -127,7 +152,7 @@ class Detector:
         limits = dict.fromkeys((s.name for s in covered()), math.inf)
         for grid in laid:
             if grid.substance.name in limits:
-                level = threshold(self._pfa, grid, len(laid))
+                level = threshold(self.policy.pfa_per_scan, grid, len(laid))
                 limits[grid.substance.name] = limit_kg(grid, scene.responses(grid), view, level)
         return limits
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from gateway.detection.anderson import FUNCTIONS, functions, lags_of
 from gateway.detection.bank import centred
+from gateway.detection.pass_posterior import FACTOR, LATE_SCALES, Posterior, Seen, draw
 from gateway.detection.verdict import Anomaly, Passage
 
 if TYPE_CHECKING:
@@ -59,15 +60,14 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """Best time (s after the middle) and scale, the coefficients [channels, functions] in tesla, and what is left.
+    """Best time (s after the middle) and scale, and the energy that is left.
 
-    `root` is the lower root of the covariance of coefficients, time and ln(scale), in this order.
+    `covariance` [2, 2] of time and ln(scale) is that of the linear fit: it says where to look, not how sure it is.
     """
 
     late_s: float
     tau_s: float
-    coefficients: NDArray[np.float64]
-    root: NDArray[np.float64]
+    covariance: NDArray[np.float64]
     left: float
 
 
@@ -80,7 +80,7 @@ def fit(seen: Sighting) -> Anomaly:
     excess = found.left - (rows - FUNCTIONS) * channels
     if excess > max(seen.anomaly.threshold, UNLIKE_SHARE * seen.anomaly.energy):
         return seen.anomaly
-    passage = _passage(found, seen.closest_at)
+    passage = _passage(seen, found)
     return seen.anomaly if passage is None else replace(seen.anomaly, passage=passage)
 
 
@@ -113,14 +113,15 @@ def _refined(seen: Sighting, late_s: float, tau_s: float) -> _Fit | None:
         if abs(move_s) < SETTLED * tau_s and abs(stretch) < SETTLED:
             break
         late_s, tau_s = late_s + move_s, tau_s * math.exp(stretch)
-        if not (seen.tau_s / 4 < tau_s < 4 * seen.tau_s and abs(late_s) < 2 * seen.tau_s):
+        within = seen.tau_s / FACTOR < tau_s < FACTOR * seen.tau_s
+        if not (within and abs(late_s) < LATE_SCALES * seen.tau_s):
             return None
     triangle = np.asarray(np.linalg.qr(known)[1])
     if np.abs(np.diag(triangle)).min() <= 0.0:
         return None
     left = y - shapes @ coefficients
-    size_t = np.asarray(coefficients, np.float64).reshape(-1, FUNCTIONS)
-    return _Fit(late_s, tau_s, size_t, np.asarray(np.linalg.inv(triangle)), float(left @ left))
+    root = np.linalg.inv(triangle)[-2:]
+    return _Fit(late_s, tau_s, np.asarray(root @ root.T), float(left @ left))
 
 
 def _white(seen: Sighting, late_s: float, tau_s: float) -> NDArray[np.float64]:
@@ -137,47 +138,49 @@ def _flat(white: NDArray[np.float64]) -> NDArray[np.float64]:
     return centred(white).reshape(white.shape[0] * white.shape[1], *white.shape[2:])
 
 
-def _passage(found: _Fit, middle_at: int) -> Passage | None:
-    """Draw from what fit and prior leave open, and sum it up."""
+def _passage(seen: Sighting, found: _Fit) -> Passage | None:
+    """Draw from what data and prior leave open, and sum it up."""
     rng = np.random.default_rng(SEED)
-    speed_mps = rng.uniform(*SPEED_MPS, DRAWS)
-    theta = rng.standard_normal((DRAWS, found.root.shape[0])) @ found.root.T
-    noise, tau_s = theta[:, :-2].reshape(DRAWS, *found.coefficients.shape), found.tau_s * np.exp(theta[:, -1])
-    closest_m = speed_mps * tau_s
+    known = Seen(seen.white, seen.background, seen.tau_s, seen.step_s)
+    drawn = draw(known, (found.late_s, math.log(found.tau_s)), found.covariance, DRAWS, rng)
+    closest_m = rng.uniform(*SPEED_MPS, DRAWS) * drawn.tau_s
     weights = ((closest_m > CLOSEST_M[0]) & (closest_m < CLOSEST_M[1])).astype(float)
-    if weights.sum() < DRAWS_MIN:
-        return None
-    size_t, likely = _sizes(found.coefficients, noise, rng)
+    size_t, likely = _sizes(drawn, rng)
     weights_moment = weights * likely
-    moment_am2 = size_t / MU0_OVER_4PI * closest_m**3
-    if weights_moment.sum() <= 0.0 or weights_moment.sum() ** 2 / (weights_moment**2).sum() < DRAWS_MIN:
+    weights *= drawn.likely
+    if not (_enough(weights) and _enough(weights_moment)):
         return None
-    crossing, metres, moment = (_interval(tau_s, np.ones(DRAWS)), _interval(closest_m, weights),
+    moment_am2 = size_t / MU0_OVER_4PI * closest_m**3
+    late_s, u_late_s = _interval(drawn.late_s, weights)
+    crossing, metres, moment = (_interval(drawn.tau_s, weights), _interval(closest_m, weights),
                                 _interval(moment_am2, weights_moment))
-    u_at_s = float(np.linalg.norm(found.root[-2]))
-    return Passage(middle_at + round(found.late_s * 1e9), u_at_s, *crossing, *metres, *moment)
+    return Passage(seen.closest_at + round(late_s * 1e9), u_late_s, *crossing, *metres, *moment)
 
 
-def _sizes(coefficients: NDArray[np.float64], noise: NDArray[np.float64], rng: np.random.Generator,
-           ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _enough(weights: NDArray[np.float64]) -> bool:
+    """Tell whether weighted draws are worth as many as an interval needs (Kish's effective number)."""
+    total = float(weights.sum())
+    return total > 0.0 and total**2 / float((weights**2).sum()) >= DRAWS_MIN
+
+
+def _sizes(drawn: Posterior, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mu0/4pi * moment / closest^3 of each draw in tesla, and how likely the draw is."""
-    if coefficients.shape[0] == FUNCTIONS:
-        return _vector_size(coefficients, noise), np.ones(len(noise))
-    if coefficients.shape[0] == 1:
-        return _scalar_size((coefficients + noise)[:, 0], rng)
-    return np.zeros(len(noise)), np.zeros(len(noise))
+    channels = drawn.coefficients.shape[1]
+    if channels == FUNCTIONS:
+        return _vector_size(drawn.coefficients), drawn.likely
+    if channels == 1:
+        return _scalar_size(drawn.coefficients[:, 0], rng)
+    return np.zeros(DRAWS), np.zeros(DRAWS)
 
 
-def _vector_size(coefficients: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+def _vector_size(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the size of a moment from all three components of its field, however the sensor is turned.
 
     With x along the track, p towards the sensor: c0 = 3 m_p p - m, c1 = -3 (m_p x + m_x p), c2 = 3 m_x x - m, so
-    |m|^2 = (|c0|^2 + |c2|^2 - |c1|^2 / 3) / 2. Noise adds to squares: once in the data, once in the draws.
+    |m|^2 = (|c0|^2 + |c2|^2 - |c1|^2 / 3) / 2.
     """
-    share = np.array([0.5, -1.0 / 6.0, 0.5])
-    drawn = ((coefficients + noise) ** 2).sum(axis=1) @ share
-    added = float((noise**2).sum(axis=1).mean(axis=0) @ share)
-    return np.asarray(np.sqrt(np.maximum(drawn - 2.0 * added, 1e-3 * np.abs(drawn).mean())))
+    squared = (coefficients**2).sum(axis=1) @ np.array([0.5, -1.0 / 6.0, 0.5])
+    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
 
 def _scalar_size(coefficients: NDArray[np.float64], rng: np.random.Generator,

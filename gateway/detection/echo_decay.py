@@ -6,17 +6,18 @@ Rule: interference does not decay with a train; a line whose decay is not seen s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from calibration.schedule import train_s
-from gateway.detection.echo_search import group_decay
+from gateway.detection.head_array import GROUPS
+from gateway.detection.testimony import EchoDecay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from drivers.sample import BandPlan
     from gateway.detection.beam import Beam
 
 # Decays searched, in trains: what dies in a fiftieth of one leaves a single group, what lasts fifty looks steady.
@@ -25,37 +26,13 @@ SHORTEST_TRAINS, LONGEST_TRAINS, STEPS = 0.02, 50.0, 300
 FALL: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class EchoDecay:
-    """`t2e_s` with its 68 % interval `low_s` to `high_s`; infinite where a steady tone fits as well.
-
-    `expected_s` is the table's T2e, a prior for most lines. `groups_ft` are the amplitudes of the eight groups in phase
-    with the line, in fT, `u_group_ft` the standard uncertainty of each, `fit_ft` what the decay makes of them.
-    """
-
-    t2e_s: float
-    low_s: float
-    high_s: float
-    expected_s: float
-    groups_ft: tuple[float, ...]
-    u_group_ft: float
-    fit_ft: tuple[float, ...]
-
-    @property
-    def as_expected(self) -> bool:
-        """Tell whether the expected decay lies within three times the interval's half widths."""
-        low = self.t2e_s - 3.0 * (self.t2e_s - self.low_s)
-        high = self.t2e_s + 3.0 * (self.high_s - self.t2e_s)
-        return low <= self.expected_s <= high
-
-
 def echo_decay(beam: Beam, spectra: NDArray[np.complex128], template: NDArray[np.complex128],
                expected_s: float) -> EchoDecay:
     """Fit the decay of the line whose echo train is `template` to `spectra`, both [group 8][bin 256].
 
     Each group is matched with the echo's shape in the noise of its band; the amplitude is common, complex and free.
     """
-    echo = template[0] / group_decay(beam.plan, expected_s)[0]
+    echo = template[0] / decays(beam.plan, np.array([expected_s]))[0, 0]
     weight = echo.conj() / beam.floor
     information = float((weight * echo).real.sum())
     matched = spectra @ weight / information          # 1 is the amplitude that the template has at the first pulse
@@ -67,7 +44,7 @@ def echo_decay(beam: Beam, spectra: NDArray[np.complex128], template: NDArray[np
     fine = np.geomspace(low, min(high, LONGEST_TRAINS), STEPS)
     trains = np.append(fine, np.inf) if np.isinf(high) else fine
     inside, best = likely(trains, matched, information, beam)
-    shape = group_decay(beam.plan, float(trains[best]) * train_s(beam.plan))
+    shape = decays(beam.plan, trains[best:best + 1] * train_s(beam.plan))[0]
     amplitude = complex(shape @ matched / (shape @ shape))
     turned = (matched * np.exp(-1j * np.angle(amplitude))).real
     found_s, low_s, high_s = (float(trains[at] * train_s(beam.plan)) for at in (best, inside[0], inside[-1]))
@@ -78,7 +55,13 @@ def echo_decay(beam: Beam, spectra: NDArray[np.complex128], template: NDArray[np
 def likely(trains: NDArray[np.float64], matched: NDArray[np.complex128], information: float,
            beam: Beam) -> tuple[NDArray[np.intp], int]:
     """Return which of these decays, in trains, lie in the 68 % interval, and the likeliest."""
-    shapes = np.stack([group_decay(beam.plan, float(one)) for one in trains * train_s(beam.plan)])
+    shapes = decays(beam.plan, trains * train_s(beam.plan))
     gained = 2.0 * information * np.abs(shapes @ matched) ** 2 / np.sum(shapes**2, axis=1)
     best = int(np.argmax(gained))
     return np.flatnonzero(gained >= gained[best] - FALL), best
+
+
+def decays(plan: BandPlan, t2e_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of exp(-m mu / Te) over the echoes m of each group, for each Te: [decay][group 8]."""
+    echoes = np.arange(GROUPS * plan.echoes_per_group) * plan.echo_spacing_s
+    return np.asarray(np.exp(-echoes / t2e_s[:, None]).reshape(len(t2e_s), GROUPS, -1).mean(axis=2))

@@ -1,21 +1,22 @@
-"""Why a verdict is what it is: lines, their decay, what is left without them, and who else they might have been. Pure.
+"""Why a verdict is what it is: its lines, their decay, and what is left without them. Pure.
 
-Rule: it explains a verdict that stands; it never makes one, and nothing of it is part of the signed record.
+Rule: it explains a verdict that stands; it never makes one.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from calibration.lines import covered
-from gateway.detection.echo_decay import EchoDecay, echo_decay
+from gateway.detection.echo_decay import echo_decay
 from gateway.detection.echo_search import FREQUENCIES, WIDTH_FACTORS, Decay, Response, search, subtract
 from gateway.detection.head_array import GROUPS, STANDOFF_M_MIN
 from gateway.detection.hypotheses import place
+from gateway.detection.testimony import LineAccount
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,20 +48,10 @@ class Sight:
     rest: NDArray[np.complex128]
     near: NDArray[np.bool_]
 
-
-@dataclass(frozen=True, slots=True)
-class LineStory:
-    """One line of the explained substance. `line` is the verdict's own evidence.
-
-    `residual_chi2` is the reduced chi-square of what is left around the line once it is taken out, `before_chi2` the
-    same with it; noise alone gives 1 with a standard deviation of `u_chi2`.
-    """
-
-    line: LineEvidence
-    decay: EchoDecay
-    residual_chi2: float
-    before_chi2: float
-    u_chi2: float
+    @property
+    def alone(self) -> Beam:
+        """Return the beam with this line and no other that was taken out."""
+        return replace(self.beam, spectra=self.rest + self.template)
 
 
 def looked_from(scan: CalibratedScan, policy: Policy) -> float:
@@ -76,31 +67,38 @@ def subject_of(verdict: Verdict) -> SubstanceScore | None:
     return min(shown, key=lambda score: (not score.alarmed, score.p_value, -score.glrt), default=None)
 
 
-def sights_of(subject: SubstanceScore, beams: tuple[Beam, ...]) -> tuple[Sight, ...]:
-    """Return each line of the verdict in its beam, all of them fitted and taken out."""
-    decays = decays_of(subject)
-    measured = {id(beam): beam.spectra for beam in beams}
-    rest, found = dict(measured), []
-    for line, decay in zip(subject.lines, decays, strict=True):
-        beam = holding(beams, line.found_khz * 1e3)
-        width, cell, amplitude = fitted(search(beam, decay), beam, line, decay)
-        template = beam.spectra - subtract(beam, decay, width, cell, amplitude)
-        rest[id(beam)] = rest[id(beam)] - template
-        found.append((beam, template, around(beam, line, decay, width)))
-    return tuple(Sight(beam, measured[id(beam)], template, rest[id(beam)], near) for beam, template, near in found)
+def sights_of(subjects: tuple[SubstanceScore, ...], beams: tuple[Beam, ...]) -> tuple[tuple[Sight, ...], ...]:
+    """Return each subject's lines in their beams. The surest subject is fitted first; what is left is without them all.
+
+    A line is fitted to what the subjects before it have left, as the likelihood ratio does.
+    """
+    rest = {id(beam): beam.spectra for beam in beams}
+    found = []
+    for subject in subjects:
+        mine, seen = [], dict(rest)
+        for line, decay in zip(subject.lines, decays_of(subject), strict=True):
+            beam = holding(beams, line.found_khz * 1e3)
+            before = replace(beam, spectra=seen[id(beam)])
+            width, cell, amplitude = fitted(search(before, decay), beam, line, decay)
+            template = before.spectra - subtract(before, decay, width, cell, amplitude)
+            rest[id(beam)] = rest[id(beam)] - template
+            mine.append((beam, template, around(beam, line, decay, width)))
+        found.append(mine)
+    return tuple(tuple(Sight(beam, beam.spectra, template, rest[id(beam)], near) for beam, template, near in mine)
+                 for mine in found)
 
 
-def stories_of(subject: SubstanceScore, sights: tuple[Sight, ...]) -> tuple[LineStory, ...]:
+def accounts_of(subject: SubstanceScore, sights: tuple[Sight, ...]) -> tuple[LineAccount, ...]:
     """Return what each line shows beyond its statistic."""
-    stories = []
+    told = []
     for line, decay, sight in zip(subject.lines, decays_of(subject), sights, strict=True):
         left, u_chi2 = reduced_chi2(sight, sight.rest, FITTED)
         before, _ = reduced_chi2(sight, sight.spectra, 0)
-        # Other lines of the substance in the same band are taken out of what this line's decay is read from.
+        # Every other line that was taken out of the band is taken out of what this line's decay is read from.
         alone = sight.rest + sight.template
         decayed = echo_decay(sight.beam, alone, sight.template, decay.t2e_s)
-        stories.append(LineStory(line, decayed, left, before, u_chi2))
-    return tuple(stories)
+        told.append(LineAccount(line.transition, decayed, left, before, u_chi2))
+    return tuple(told)
 
 
 def decays_of(subject: SubstanceScore) -> tuple[Decay, ...]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Words of the head's own flags that say nothing against the data: a page read twice, or fewer trains than asked
 # for, which shows as a higher noise floor and so in the detection limit.
 HARMLESS: Final = ("read again", "trains of")
+# How the reason begins that forbids to call an empty bay clear.
+EMPTY: Final = "nothing stands before the head, or the range finder looks past it"
 # Nobody brings more to a bay: "any mass" says it better.
 KG_SHOWN_MAX: Final = 1000.0
 
@@ -25,8 +27,8 @@ KG_SHOWN_MAX: Final = 1000.0
 def obstacles(scan: CalibratedScan, beams: tuple[Beam, ...], limits_kg: Mapping[str, float],
               policy: Policy) -> tuple[str, ...]:
     """Reasons why "clear" is not allowed; none when it is."""
-    return (*_trust(scan), *_device(scan), *_range(scan), *_shielding(scan, policy), *_channels(scan, beams, policy),
-            *_limits(limits_kg, policy))
+    return (*_trust(scan), *_device(scan), *_range(scan, policy), *_shielding(scan, policy),
+            *_channels(scan, beams, policy), *_limits(limits_kg, policy))
 
 
 def remarks(beams: tuple[Beam, ...]) -> tuple[str, ...]:
@@ -54,7 +56,22 @@ def _device(scan: CalibratedScan) -> tuple[str, ...]:
     return tuple(f"the head reports: {flag}" for flag in bad)
 
 
-def _range(scan: CalibratedScan) -> tuple[str, ...]:
+def is_empty(scan: CalibratedScan, policy: Policy) -> bool:
+    """Tell whether the range finder sees nothing before the head."""
+    return scan.standoff_m >= policy.empty_beyond_m
+
+
+def emptiness(scan: CalibratedScan, policy: Policy) -> tuple[str, ...]:
+    """Where an empty bay may be called clear: what the limits of that are for."""
+    if not (policy.empty_is_clear and is_empty(scan, policy)):
+        return ()
+    return (f"nothing stands within {policy.empty_beyond_m:g} m: limits are for {policy.empty_standoff_m:g} m",)
+
+
+def _range(scan: CalibratedScan, policy: Policy) -> tuple[str, ...]:
+    if is_empty(scan, policy):
+        # A range finder that looks past a parcel says the same, and then the limits would be those of another distance.
+        return () if policy.empty_is_clear else (f"{EMPTY} (range reading {scan.standoff_m:.2f} m)",)
     if scan.standoff_m >= STANDOFF_M_MIN:
         return ()
     return (f"range reading {scan.standoff_m:g} m: must be {STANDOFF_M_MIN:g} m or more for a limit to mean anything",)
@@ -93,7 +110,7 @@ def dead_channels(beams: tuple[Beam, ...]) -> tuple[str, ...]:
 
 def _limits(limits_kg: Mapping[str, float], policy: Policy) -> tuple[str, ...]:
     return tuple(f"{name}: {_kg(kg)} would have been missed, {policy.allowed_kg(name):.2g} kg is allowed"
-                 for name, kg in limits_kg.items() if kg > policy.allowed_kg(name))
+                 for name, kg in limits_kg.items() if not kg <= policy.allowed_kg(name))     # NaN is no limit
 
 
 def _kg(kg: float) -> str:

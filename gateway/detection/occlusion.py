@@ -5,12 +5,12 @@ Rule: forward passes alone, so that it holds for the shipped model as it is; win
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gateway.detection.portrait import CARRIER_TOLERANCE_KHZ, CARRIERS_KHZ, SHAPE, portrait
+from gateway.detection.testimony import Occlusion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,28 +26,6 @@ CONTROLS: Final = 20
 APART_KHZ: Final = 2.0
 # Below this change of the score the network said nothing that could be taken away.
 CHANGE_MIN: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Occlusion:
-    """The network's probability of the substance: on the whole picture, without its lines, without windows elsewhere.
-
-    `random_lowest` and `random_mean` are over the controls. `faithful` is True where blanking the lines took more away
-    than any control, False where a control did, None where the network gave nothing to take away. `favourite` is what
-    the network holds most likely, with `favourite_score`.
-    """
-
-    score: float
-    without_lines: float
-    random_mean: float
-    random_lowest: float
-    faithful: bool | None
-    favourite: str
-    favourite_score: float
-
-    def agrees(self, substance: str, *, alarmed: bool) -> bool:
-        """Tell whether the network, asked alone, would say of the substance what the verdict says."""
-        return (self.favourite == substance) == alarmed
 
 
 def occluded(package: Package, beams: tuple[Beam, ...], substance: str, lines_khz: tuple[float, ...],

@@ -27,7 +27,8 @@ class Policy:
     substances, temperatures and lines together. `reflected_max` is reflected over forward transmit power: metal
     detunes the coil. The load's temperature may be anything from `cargo_k_min` to `cargo_k_max`: cargo comes from
     cold stores and from the sun. A range reading of `empty_beyond_m` or more means that nothing stands before the
-    head; limits are then stated for `empty_standoff_m`.
+    head, or that the range finder looks past it: that is "not inspectable" unless `empty_is_clear`. Limits are then
+    stated for `empty_standoff_m`.
     """
 
     limit_kg_max: Mapping[str, float] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Policy:
     empty_beyond_m: float = 0.5
     empty_standoff_m: float = 0.15
     array_channels_min: int = 4
+    empty_is_clear: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be kept, with key, value and rule."""

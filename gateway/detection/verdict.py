@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gateway.detection.testimony import SubstanceAccount
+
+# More looks than this at one load, and no bay waits that long: ten of 60 s are the longest single scan there is.
+LOOKS_MAX: Final = 10
+# Looks where somebody wants a load decided and says no number: five of 60 s are the fixed scan of 300 s.
+LOOKS_USUAL: Final = 5
 
 
 class Outcome(StrEnum):
@@ -39,8 +48,11 @@ class SubstanceScore:
 
     `glrt` is the likelihood ratio summed over the lines at the best common temperature (kelvin), `p_value`
     its false-alarm probability per scan, `network` the classifier's probability, `limit_kg` the mass that
-    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity). `probability` is
-    calibrated, of both together and for the scans that the model card states; None where the classifier was not asked.
+    would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity). Of an alarm,
+    `mass_kg` is the mass of pure substance whose lines these are, with its standard uncertainty (k = 1) while the
+    priors hold; None where the distance or, for the uncertainty, the gain is not known. `probability`
+    is calibrated, of likelihood ratio and network together and for the scans that the model card states; None where the
+    classifier was not asked.
     """
 
     substance: str
@@ -51,12 +63,52 @@ class SubstanceScore:
     limit_kg: float
     alarmed: bool
     lines: tuple[LineEvidence, ...]
+    mass_kg: float | None = None
+    u_mass_kg: float | None = None
     probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class NullCheck:
+    """How a scan compares with the scans of a signed null set, which hold no covered substance.
+
+    `p_value` is (1 + those that score as high or higher) / (`scans` + 1), conformal; `sha256` that of the set's file.
+    `score` is the scan's own, the largest of `substances`, which are in the order of the verdict's scores: -ln of
+    the false-alarm probability at which each would have been named.
+    """
+
+    p_value: float
+    scans: int
+    sha256: bytes
+    score: float
+    substances: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceLook:
+    """One look at a load that several scans are made of, until it is decided.
+
+    This is look `number` of at most `looks_max`; it rests on all scans so far, whose raw data `raw_sha256s` name in
+    their order, and which took `dwell_s` together. `alpha_spent` is the false-alarm probability spent on the load so
+    far, this look's share among it. Where `final` is false the load is not decided: a verdict that says "not
+    inspectable" then stands for "not yet", and more scans of the same load are to follow.
+    """
+
+    number: int
+    looks_max: int
+    alpha_spent: float
+    dwell_s: float
+    raw_sha256s: tuple[bytes, ...]
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one scan. `reasons` say, in words, what made it; never empty unless clear."""
+    """The answer for one scan, or for one load after so many; `reasons` say what made it, never empty unless clear.
+
+    `accounts` explain every alarm; None where nothing alarmed. `null_check` is None where no null set was applied,
+    `look` where the answer rests on one scan alone.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -64,6 +116,9 @@ class Verdict:
     scan_id: int
     raw_sha256: bytes
     model_sha256: bytes
+    accounts: tuple[SubstanceAccount, ...] | None = None
+    null_check: NullCheck | None = None
+    look: SequenceLook | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from calibration.lines import Role
 from gateway.detection.rule import Ruling
+from gateway.detection.sensitivity import LIMIT_PD
+from gateway.detection.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.detection.glrt import Fit
+    from gateway.detection.testimony import SubstanceAccount
     from gateway.detection.verdict import SubstanceScore
 
 
@@ -25,6 +28,33 @@ def alarms(scores: tuple[SubstanceScore, ...], rulings: Mapping[str, Ruling]) ->
             chance = f"false-alarm probability per scan {score.p_value:.1g}"
             said.append(f"{score.substance}: lines at {where}; {chance}")
     return tuple(said)
+
+
+def masses(scores: tuple[SubstanceScore, ...], told: tuple[SubstanceAccount, ...], standoff_m: float) -> tuple[str, ...]:
+    """How much of each alarmed substance it would be: what was measured, and apart from it what is assumed."""
+    spread = {one.substance: one for one in told}
+    return tuple(f"{score.substance}: {weight(score, spread[score.substance])}, if pure and {standoff_m:.2f} m away"
+                 for score in scores if score.mass_kg is not None and score.substance in spread)
+
+
+def weight(score: SubstanceScore, told: SubstanceAccount) -> str:
+    """The mass in words; the range is that of the relaxation times, which are assumptions."""
+    u = "u not known" if score.u_mass_kg is None else f"u {score.u_mass_kg:.2g} kg"
+    said = f"about {score.mass_kg:.2g} kg ({u})"
+    if told.prior_low_kg is None or told.prior_high_kg is None:
+        return said
+    return f"{said}, {told.prior_low_kg:.2g} to {told.prior_high_kg:.2g} kg over the assumed relaxation times"
+
+
+def limited(scores: tuple[SubstanceScore, ...], outcome: Outcome, standoff_m: float) -> tuple[str, ...]:
+    """What would have been seen, worst first: all of it in a clear, what was not found beside an alarm."""
+    shown = sorted((score for score in scores if not score.alarmed), key=lambda score: -score.limit_kg)
+    if outcome is Outcome.NOT_INSPECTABLE or not shown:
+        return ()
+    said = ", ".join(f"{score.limit_kg:.2g} kg {score.substance}" if math.isfinite(score.limit_kg)
+                     else f"no mass of {score.substance}" for score in shown)
+    begun = "clear down to" if outcome is Outcome.CLEAR else "what else would have been found:"
+    return (f"{begun} {said} (pure, {standoff_m:.2f} m away, at this noise, with probability {LIMIT_PD:g})",)
 
 
 def vetoes(rulings: Mapping[str, Ruling]) -> tuple[str, ...]:

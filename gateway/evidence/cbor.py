@@ -82,13 +82,13 @@ def head(major: int, count: int) -> bytes:
     return bytes([major << 5 | ONE_BYTE_FOLLOWS + size.bit_length() - 1]) + count.to_bytes(size, "big")
 
 
-def decode(data: bytes) -> object:
-    """Return the one item in `data`.
+def decode(data: bytes, bytes_max: int = RECORD_BYTES_MAX) -> object:
+    """Return the one item in `data`, which may have `bytes_max` bytes.
 
     Raises NotCbor, TrailingBytes or RecordTooBig. Lists inside a tag come back as tuples.
     """
-    if len(data) > RECORD_BYTES_MAX:
-        raise RecordTooBig("", f"{len(data)} bytes: at most {RECORD_BYTES_MAX} are allowed")
+    if len(data) > bytes_max:
+        raise RecordTooBig("", f"{len(data)} bytes: at most {bytes_max} are allowed")
     stream = io.BytesIO(data)
     decoder = cbor2.CBORDecoder(
         stream,

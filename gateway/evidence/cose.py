@@ -90,9 +90,9 @@ def protected_header(kid: bytes) -> bytes:
     return cbor.encode({ALG: ED25519, KID: kid})
 
 
-def verify(message: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> bytes:
+def verify(message: bytes, keys: Mapping[bytes, Ed25519PublicKey], bytes_max: int = RECORD_BYTES_MAX) -> bytes:
     """Return the payload of a message that one of `keys` (by key id) signed. Raises MessageRefused."""
-    parts = parse(message)
+    parts = parse(message, bytes_max)
     key = keys.get(parts.kid)
     if key is None:
         raise UnknownKey(f"signed with key {parts.kid.hex()}, which was not given")
@@ -103,9 +103,9 @@ def verify(message: bytes, keys: Mapping[bytes, Ed25519PublicKey]) -> bytes:
     return parts.payload
 
 
-def parse(message: bytes) -> Sign1:
-    """Take a message apart without trusting it. Raises MessageRefused."""
-    item = strictly(message, "message")
+def parse(message: bytes, bytes_max: int = RECORD_BYTES_MAX) -> Sign1:
+    """Take a message of at most `bytes_max` bytes apart without trusting it. Raises MessageRefused."""
+    item = strictly(message, "message", bytes_max)
     if not isinstance(item, cbor2.CBORTag) or item.tag != TAG:
         raise NotSign1("not a COSE_Sign1: tag 18 is missing")
     parts = item.value
@@ -136,11 +136,11 @@ def key_id(protected: bytes) -> bytes:
     return kid
 
 
-def strictly(data: bytes, what: str) -> object:
+def strictly(data: bytes, what: str, bytes_max: int = RECORD_BYTES_MAX) -> object:
     """Return decoded CBOR, refusing what is none in this module's own terms."""
-    if len(data) > RECORD_BYTES_MAX:
-        raise NotSign1(f"{what} of {len(data)} bytes: at most {RECORD_BYTES_MAX} are allowed")
+    if len(data) > bytes_max:
+        raise NotSign1(f"{what} of {len(data)} bytes: at most {bytes_max} are allowed")
     try:
-        return cbor.decode(data)
+        return cbor.decode(data, bytes_max)
     except RecordRefused as refused:
         raise NotSign1(f"{what}: {refused.rule}") from refused

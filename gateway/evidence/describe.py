@@ -9,6 +9,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from gateway.detection.testimony_words import testimony_lines
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -82,9 +83,16 @@ def scan(body: ScanBody) -> tuple[str, ...]:
 
 
 def verdict(body: VerdictBody) -> tuple[str, ...]:
-    """Return the answer, its reasons, and each substance with the lines that made it."""
+    """Return the answer, its reasons, and each substance with the lines that made it and the account of an alarm."""
     lines = [f"{body.instrument} scan {body.verdict.scan_id}: {body.verdict.outcome.upper()}"]
     lines += [f"because {reason}" for reason in body.verdict.reasons]
+    scores = {score.substance: score for score in body.verdict.scores}
+    accounts = {one.substance: testimony_lines(one, scores[one.substance])
+                for one in body.verdict.accounts or () if one.substance in scores}
+    check = body.verdict.null_check
+    if check is not None:
+        lines.append(f"against {check.scans} scans of null set {check.sha256.hex()[:16]}...: score {check.score:.4g}, "
+                     f"conformal p {check.p_value:.3g}")
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "
@@ -95,6 +103,7 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
             f"{line.amplitude_ft:.4g} fT, u = {line.u_amplitude_ft:.2g} fT, statistic {line.z:.4g}"
             for line in score.lines
         ]
+        lines += [f"  {words}" for words in accounts.get(score.substance, ())]
     return tuple(lines)
 
 

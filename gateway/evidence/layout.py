@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
-from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
+from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
+from gateway.detection.verdict import (
+    Anomaly,
+    LineEvidence,
+    NullCheck,
+    Outcome,
+    Passage,
+    SequenceLook,
+    SubstanceScore,
+    Verdict,
+)
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -45,6 +55,7 @@ INSTANT = Whole()                     # monotonic nanoseconds
 FLAGS = Several(WORD, 64)
 CHANNELS_MAX = 256
 HEAD_CHANNELS = 8
+GROUPS = 8                            # of echoes in a train
 
 IDENTITY = Struct(Identity, Field(1, "make", WORD), Field(2, "model", WORD), Field(3, "serial", WORD),
                   Field(4, "firmware", WORD))
@@ -124,7 +135,59 @@ SCORE = Struct(
     Field(6, "limit_kg", Real()),
     Field(7, "alarmed", Truth()),
     Field(8, "lines", Several(LINE, 32)),
+    Field(9, "mass_kg", Real(), optional=True),
+    Field(10, "u_mass_kg", Real(), optional=True),
     Field(11, "probability", Real(), optional=True),
+)
+DECAY = Struct(EchoDecay, Field(1, "t2e_s", Real()), Field(2, "low_s", Real()), Field(3, "high_s", Real()),
+               Field(4, "expected_s", Real()), Field(5, "groups_ft", Several(Real(), GROUPS)),
+               Field(6, "u_group_ft", Real()), Field(7, "fit_ft", Several(Real(), GROUPS)))
+LINE_ACCOUNT = Struct(LineAccount, Field(1, "transition", WORD), Field(2, "decay", DECAY),
+                      Field(3, "residual_chi2", Real()), Field(4, "before_chi2", Real()), Field(5, "u_chi2", Real()))
+OCCLUSION = Struct(Occlusion, Field(1, "score", Real()), Field(2, "without_lines", Real()),
+                   Field(3, "random_mean", Real()), Field(4, "random_lowest", Real()),
+                   Field(5, "faithful", Truth(), optional=True), Field(6, "favourite", NAME),
+                   Field(7, "favourite_score", Real()))
+RIVAL = Struct(
+    RivalAccount,
+    Field(1, "substance", NAME),
+    Field(2, "role", WORD),
+    Field(3, "own_khz", Real()),
+    Field(4, "found_khz", Real()),
+    Field(5, "distance_khz", Real()),
+    Field(6, "at_k", Real(), optional=True),
+    Field(7, "missing_khz", Real(), optional=True),
+    Field(8, "predicted_z", Real()),
+    Field(9, "seen_z", Real()),
+    Field(10, "excluded", Truth()),
+    Field(11, "because", Text(1024)),
+)
+TESTIMONY = Struct(
+    SubstanceAccount,
+    Field(1, "substance", NAME),
+    Field(2, "lines", Several(LINE_ACCOUNT, 32)),
+    Field(3, "occlusion", OCCLUSION, optional=True),
+    Field(4, "agrees", Truth(), optional=True),
+    Field(5, "rivals", Several(RIVAL, 8)),
+    Field(6, "prior_low_kg", Real(), optional=True),
+    Field(7, "prior_high_kg", Real(), optional=True),
+)
+NULL_CHECK = Struct(
+    NullCheck,
+    Field(1, "p_value", Real()),
+    Field(2, "scans", Whole()),
+    Field(3, "sha256", DIGEST),
+    Field(4, "score", Real()),
+    Field(5, "substances", Several(Real(), 64)),
+)
+SEQUENCE_LOOK = Struct(
+    SequenceLook,
+    Field(1, "number", Whole(1)),
+    Field(2, "looks_max", Whole(1)),
+    Field(3, "alpha_spent", Real()),
+    Field(4, "dwell_s", Real()),
+    Field(5, "raw_sha256s", Several(DIGEST, 16)),
+    Field(6, "final", Truth()),
 )
 JUDGEMENT = Struct(
     Verdict,
@@ -134,6 +197,9 @@ JUDGEMENT = Struct(
     Field(4, "scan_id", Whole()),
     Field(5, "raw_sha256", DIGEST),
     Field(6, "model_sha256", DIGEST),
+    Field(7, "null_check", NULL_CHECK, optional=True),
+    Field(8, "look", SEQUENCE_LOOK, optional=True),
+    Field(9, "accounts", Several(TESTIMONY, 8), optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 

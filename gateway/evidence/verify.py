@@ -1,4 +1,4 @@
-"""Verify a file with public keys alone: a journal, a proof, a single signed record, or a bench report.
+"""Verify a file with public keys alone: a journal, a proof, a signed record, a null set, or a bench report.
 
 Works on the bytes as they lie there. What kind of file it is, its first bytes say.
 """
@@ -12,7 +12,7 @@ from gateway.evidence.cbor import RECORD_BYTES_MAX, RecordRefused
 from gateway.evidence.checkpoint import CheckpointRefused
 from gateway.evidence.cose import MessageRefused
 from gateway.evidence.describe import describe
-from gateway.evidence.proof import PROOF_BYTES_MAX, ProofRefused
+from gateway.evidence.proof import ProofRefused
 from gateway.evidence.tree import includes, leaf_hash
 from gateway.evidence.verification import Bad, Status, Verification, ignore_progress
 from gateway.evidence.verify_journal import verify_journal
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 SQLITE_MAGIC = b"SQLite format 3\0"
 PROOF_MAGIC = proof.HEADER.encode()
 COSE_MAGIC = b"\xd2"                      # CBOR tag 18
+NULLS_BEGIN = b"\x82\x73spingate null set"  # an array of two whose first is this text, and a number
 REPORT_BEGINS = b"{"                      # JSON; a record is a CBOR map and never begins so
+FILE_BYTES_MAX = 4 << 20                  # a null set may be as long; everything else but a journal is shorter
+NULLS_NOTE = "that the scans held no covered substance: who signed it says so"
 REPORT_NOTE = "that the tests were done: a signature says who signed, and that nothing was changed since"
 
 
@@ -40,25 +43,40 @@ def verify_file(
     """
     try:
         with path.open("rb") as file:
-            start = file.read(PROOF_BYTES_MAX + 1)
+            start = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         return Verification(Status.UNREADABLE, "file", why=f"{path}: {error.strerror}")
     if start.startswith(SQLITE_MAGIC):
         return verify_journal(path, keys, progress)
     if start.startswith(PROOF_MAGIC):
         return verify_proof(start, keys)
-    if start.startswith(COSE_MAGIC) and len(start) <= RECORD_BYTES_MAX:
-        return verify_message(start, keys)
-    return Verification(Status.UNREADABLE, "file", why=f"{path}: neither journal, proof, signed record nor report")
+    if start.startswith(COSE_MAGIC) and len(start) <= FILE_BYTES_MAX:
+        return verify_message(start, keys) if len(start) <= RECORD_BYTES_MAX else verify_null_set(start, keys)
+    found = "neither journal, proof, signed record, null set nor report"
+    return Verification(Status.UNREADABLE, "file", why=f"{path}: {found}")
 
 
 def verify_message(message: bytes, keys: PublicKeys) -> Verification:
-    """Return what holds of a signed message: a record, or the report of a test bench."""
+    """Return what holds of a signed message: a record, a null set, or the report of a test bench."""
     try:
         payload = cose.verify(message, keys.ed25519)
     except MessageRefused:
         return verify_record(message, keys)
+    if payload.startswith(NULLS_BEGIN):
+        return verify_null_set(message, keys)
     return verify_report(payload) if payload.startswith(REPORT_BEGINS) else verify_record(message, keys)
+
+
+def verify_null_set(message: bytes, keys: PublicKeys) -> Verification:
+    """Return what holds of a signed null set: its signature, its form, and what follows from its figures."""
+    from gateway import null_set_file, null_set_words  # noqa: PLC0415  # as for the report
+
+    try:
+        nulls = null_set_file.verify(message, keys.ed25519)
+    except null_set_file.NullSetRefused as refused:
+        return Verification(Status.INVALID, "null set", where="null set", why=str(refused))
+    shown = null_set_words.described(nulls, null_set_file.sha256(message))
+    return Verification(Status.VALID, "null set", shown=shown, notes=(NULLS_NOTE,))
 
 
 def verify_report(payload: bytes) -> Verification:

@@ -13,6 +13,7 @@ import numpy as np
 from calibration.schedule import train_s
 from gateway.detection.echo_search import group_decay
 from gateway.detection.head_array import GROUPS
+from gateway.detection.testimony_words import seconds
 from gateway.picture.axes import INK, PALE, Axes
 from gateway.picture.raster import Raster
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gateway.detection.account import Account
-    from gateway.detection.explanation import LineStory, Sight
+    from gateway.detection.explanation import Sight
+    from gateway.detection.testimony import LineStory
 
 WIDE, ROW_HIGH, HEAD_HIGH, FOOT_HIGH = 1200, 340, 96, 30
 SEEN: Final = (96, 125, 139)
@@ -90,7 +92,7 @@ def legend(raster: Raster, y: float) -> None:
 
 def line_row(raster: Raster, top: float, story: LineStory, sight: Sight) -> None:
     """Draw one line: spectrum and template, what is left under them, and the echoes' decay beside them."""
-    curves, line = curves_of(sight, story.decay.expected_s), story.line
+    curves, line, told = curves_of(sight, story.told.decay.expected_s), story.line, story.told
     across = span_of(curves, line.found_khz)
     shown = (curves.khz >= across[0]) & (curves.khz <= across[1])
     high = max(NOISE_SHOWN, 1.12 * highest(curves.seen[shown]), 1.12 * highest(curves.template[shown]))
@@ -102,8 +104,8 @@ def line_row(raster: Raster, top: float, story: LineStory, sight: Sight) -> None
     spectrum.curve(curves.khz, curves.template, TEMPLATE, 2.2)
     rest = Axes(raster, 60, top + 216, 760, top + 290, across,
                 (0.0, max(NOISE_SHOWN, 1.12 * highest(curves.rest[shown]))))
-    rest.frame(x_label="kHz", y_label=f"left over: reduced chi2 {story.residual_chi2:.2f} ± {story.u_chi2:.2f}"
-               f" (with the line {story.before_chi2:.2f})")
+    rest.frame(x_label="kHz", y_label=f"left over: reduced chi2 {told.residual_chi2:.2f} ± {told.u_chi2:.2f}"
+               f" (with the line {told.before_chi2:.2f})")
     rest.curve(curves.khz, curves.rest, LEFT_OVER, 1.6)
     decay_diagram(raster, top, story, sight)
 
@@ -120,7 +122,7 @@ def span_of(curves: Curves, middle_khz: float) -> tuple[float, float]:
 
 def decay_diagram(raster: Raster, top: float, story: LineStory, sight: Sight) -> None:
     """Draw the amplitude of each group against its time in the train, with the fitted decay."""
-    decay = story.decay
+    decay = story.told.decay
     step_ms = train_s(sight.beam.plan) * 1e3 / GROUPS
     at_ms = [step_ms * (group + 0.5) for group in range(GROUPS)]
     values = np.array([*decay.groups_ft, *decay.fit_ft, 0.0])
@@ -133,11 +135,3 @@ def decay_diagram(raster: Raster, top: float, story: LineStory, sight: Sight) ->
     axes.curve(np.array(at_ms), np.array(decay.fit_ft), TEMPLATE, 2.2)
     axes.points(at_ms, decay.groups_ft, decay.u_group_ft, SEEN)
 
-
-def seconds(value: float) -> str:
-    """Return a decay time in words."""
-    if value == float("inf"):
-        return "no end"
-    if value >= 1.0:
-        return f"{value:.1f} s"
-    return f"{value * 1e3:.0f} ms" if value >= 0.01 else f"{value * 1e3:.1f} ms"

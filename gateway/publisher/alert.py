@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from gateway.detection.testimony_words import short_form
 from gateway.detection.verdict import Outcome
 from gateway.evidence import record
 from gateway.evidence.body import AnomalyBody, VerdictBody
@@ -16,7 +17,7 @@ from gateway.publisher.journal import payload_of
 from gateway.publisher.message import Alert
 
 if TYPE_CHECKING:
-    from gateway.detection.verdict import Anomaly
+    from gateway.detection.verdict import Anomaly, Verdict
     from gateway.publisher.source import Entry
 
 REASONS_MAX = 16             # what an officer reads; the rest stands in the record
@@ -37,11 +38,19 @@ def alert_of(entry: Entry) -> Alert | None:
     if isinstance(found.body, VerdictBody) and found.body.verdict.outcome == Outcome.ALARM:
         verdict = found.body.verdict
         substances = tuple(score.substance for score in verdict.scores if score.alarmed)
-        return Alert("alarm", clipped(verdict.reasons), substances, found.body.instrument, when)
+        return Alert("alarm", clipped(worded(verdict)), substances, found.body.instrument, when)
     if isinstance(found.body, AnomalyBody):
         anomaly = found.body.anomaly
         return Alert("anomaly", told_of(anomaly), (), found.body.instrument, when)
     return None
+
+
+def worded(verdict: Verdict) -> tuple[str, ...]:
+    """Return the reasons of an alarm, each alarm's own followed by its account in a sentence."""
+    told = {one.substance: short_form(one) for one in verdict.accounts or ()}
+    accounts = [told[score.substance] for score in verdict.scores if score.alarmed and score.substance in told]
+    named = sum(score.alarmed for score in verdict.scores)
+    return (*verdict.reasons[:named], *accounts, *verdict.reasons[named:])
 
 
 def told_of(anomaly: Anomaly) -> tuple[str, ...]:

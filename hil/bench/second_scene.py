@@ -1,9 +1,9 @@
 """A second bay, written apart from the first: its own formulae from its own reading of the physics. No shared code.
 
 It takes the line table and the head's plan, which are data, and gives calibrated scans. What works on both bays is
-not a memory of one. Where it differs on purpose: the dipole's field is a vector and the moment may be an array of
-points; echoes are summed one by one; a station's programme is many tones with a phase of their own in each train;
-noise is drawn per frequency.
+not a memory of one. Where it differs on purpose: the dipole's field is a vector; echoes are summed one by one; a
+temperature gradient is the transform of its frequencies; a station's programme is many tones with a phase of their own
+in each train; noise is drawn per frequency.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class Broadcast:
 class Surroundings:
     """All that is not the load. `edge_hz`: where the sensors' noise power has doubled; `city`: share of the city curve.
 
+    `coil_ft` is the transmit coil's own ringing as the array feels it when a pulse ends; it dies with `coil_s`.
+
     `uneven`, `gain_u` and `phase_u` are standard deviations over channels.
     """
 
@@ -75,11 +77,17 @@ class Surroundings:
     gain_u: float
     phase_u: float
     broadcasts: tuple[Broadcast, ...] = ()
+    coil_ft: float = 0.0
+    coil_s: float = 60e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """The load: kilograms by substance, its middle in metres, its temperature, where its slopes lie in their ranges."""
+    """The load: kilograms by substance, its middle in metres, its temperature, where its slopes lie in their ranges.
+
+    The share `ringing_flips` of its ringing turns round with every echo; `spread_k` lies between its coldest and its
+    warmest part; its lines are `broader` times as wide as those of good crystals.
+    """
 
     kilograms: dict[str, float] = field(default_factory=dict)
     place_m: tuple[float, float, float] = (0.0, 0.0, 0.15)
@@ -87,6 +95,9 @@ class Parcel:
     slope: float = 0.0
     ringing_ft: float = 0.0
     ringing_s: float = 2e-3
+    ringing_flips: float = 0.0
+    spread_k: float = 0.0
+    broader: float = 1.0
 
 
 def observe(plans: tuple[BandPlan, ...], around: Surroundings, parcel: Parcel, rng: Generator,
@@ -135,7 +146,9 @@ def _echoes(plan: BandPlan, line: Line, parcel: Parcel, dwell_s: float) -> NDArr
     beside = _beside_s(plan)
     number = np.arange(GROUPS * plan.echoes_per_group)
     pulse_to_point = (number * plan.echo_spacing_s)[:, None] + (plan.echo_spacing_s / 2.0 + beside)[None, :]
-    shape = np.exp(-np.abs(beside) / (known.t2star_us.value * 1e-6) + 2j * np.pi * offset * beside)
+    shape = np.exp(-np.abs(beside) * parcel.broader / (known.t2star_us.value * 1e-6) + 2j * np.pi * offset * beside)
+    # Frequencies spread evenly over a range dephase by the transform of that range.
+    shape = shape * np.sinc(slope * parcel.spread_k * beside)
     every = np.exp(-pulse_to_point / known.t2e_s.value) * shape
     train_s = len(number) * plan.echo_spacing_s
     grown = 1.0 - np.exp(-max(dwell_s / plan.trains - train_s, 0.0) / known.t1_s.value)
@@ -145,7 +158,7 @@ def _echoes(plan: BandPlan, line: Line, parcel: Parcel, dwell_s: float) -> NDArr
 
 def _band(plan: BandPlan, around: Surroundings, parcel: Parcel, rng: Generator, dwell_s: float) -> CalibratedBand:
     beside = _beside_s(plan)
-    field_ft = signal_ft(plan, parcel, dwell_s) + _ringing(plan, parcel)
+    field_ft = signal_ft(plan, parcel, dwell_s) + ringing_ft(plan, parcel) + coil_ft(plan, around)
     field_ft *= np.exp(1j * rng.uniform(-np.pi, np.pi))
     field_ft += _noise(plan, around, rng)
     field_ft += _uneven(around, rng) * _white(plan, around.city * _city_ft(plan.carrier_hz), (GROUPS, POINTS), rng)
@@ -167,11 +180,21 @@ def _beside_s(plan: BandPlan) -> NDArray[np.float64]:
     return np.asarray((np.arange(POINTS) - 127.5) / plan.rate_hz)
 
 
-def _ringing(plan: BandPlan, parcel: Parcel) -> NDArray[np.complex128]:
-    """Ringing of this amplitude on the axis at the pulse: at the carrier, dying out before the next pulse."""
+def ringing_ft(plan: BandPlan, parcel: Parcel) -> NDArray[np.complex128]:
+    """Ringing of this amplitude on the axis at the pulse: at the carrier, dying out before the next pulse, [8, 8, 256]."""
     since_s = plan.echo_spacing_s / 2.0 + _beside_s(plan)
     seen = dipole_ft(1.0, parcel.place_m) / float(2.0 * MU0_4PI * FEMTO / parcel.place_m[2] ** 3)
-    return np.asarray(parcel.ringing_ft * seen[:, None, None] * np.exp(-since_s / parcel.ringing_s), np.complex128)
+    number = np.arange(GROUPS * plan.echoes_per_group)
+    every = np.where(number % 2, 1.0 - 2.0 * parcel.ringing_flips, 1.0).reshape(GROUPS, -1).mean(axis=1)
+    return np.asarray(parcel.ringing_ft * seen[:, None, None] * every[:, None] * np.exp(-since_s / parcel.ringing_s),
+                      np.complex128)
+
+
+def coil_ft(plan: BandPlan, around: Surroundings) -> NDArray[np.complex128]:
+    """What the transmit coil still rings with: the six sensors inside it feel all, the far ones a hundredth."""
+    since_s = plan.echo_spacing_s / 2.0 + _beside_s(plan)
+    share = np.array([1.0] * 6 + [0.01] * 2)
+    return np.asarray(around.coil_ft * share[:, None, None] * np.exp(-since_s / around.coil_s), np.complex128)
 
 
 def _white(plan: BandPlan, density_ft: float, shape: tuple[int, ...], rng: Generator) -> NDArray[np.complex128]:

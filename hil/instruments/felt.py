@@ -22,7 +22,7 @@ class FeltBand:
     """What the sensors of the head feel in one band, averaged as the head averages.
 
     `field_ft` is complex64 [channel 8][echo group 8][point 256], fT peak, the pilot tone included:
-    a tone of `pilot_ft` at `pilot_offset_hz` from the carrier.
+    a tone of `pilot_ft` at `pilot_offset_hz` from the carrier. `clipped` names channels whose converter clipped.
     """
 
     field_ft: NDArray[np.complex64]
@@ -30,6 +30,7 @@ class FeltBand:
     pilot_ft: float
     forward_w: float
     reflected_w: float
+    clipped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

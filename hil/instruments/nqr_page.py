@@ -44,7 +44,7 @@ def page_of(which: tuple[int, int, int, int], plan: BandPlan, scene: FeltBand,
         ">HHIIIIHHIIff8hHHHH", band, 1, scan_id, round(plan.carrier_hz), round(plan.rate_hz),
         round(plan.echo_spacing_s * 1e6), plan.echoes_per_group, plan.trains, round(scene.forward_w * 1000),
         round(scene.reflected_w * 1000), scene.pilot_offset_hz, scene.pilot_ft, *exponents, temperature_ck,
-        standoff_mm, 0, 0)
+        standoff_mm, sum(1 << channel for channel in scene.clipped), 0)
     return Page(header, data, zlib.crc32(header + data))
 
 

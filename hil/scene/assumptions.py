@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from calibration import priors
+from calibration.lines import Figure, line_table
+
 Mark: TypeAlias = Literal["pub", "mem", "cal", "pri"]
 
 
@@ -59,7 +62,11 @@ BAY: Final = (
            ("Bay.coupling_spread", "5 %, metal near a sensor bends a far field"),
            ("Bay.gain_error", "1 % since the last calibration"), ("Bay.phase_error_rad", "0.02 rad"),
            ("Bay.pilot_ft", "50 fT, above the noise of tiers A to C"), ("Bay.forward_w", "400 W"),
-           ("Bay.reflected_idle", "2 %"),
+           ("Bay.reflected_idle", "2 %"), ("Bay.dead", "none"),
+           ("Bay.ringdown_ft", "0: nothing left of it when the window opens 0.6 ms after a pulse"),
+           ("Bay.ringdown_s", "60 us, dead times of 0.1 to 1 ms; the references feel a hundredth of it"),
+           ("Bay.full_scale_ft", "1 nT; a clipped channel loses gain, and the products of clipping are left out"),
+           ("Bay.head", "none: a phase of the chain for each scan; a numbered head keeps its own from scan to scan"),
            ("Station.depth", "0.6"), ("Station.audio_hz", "one tone of 1.3 kHz stands for speech and music")),
 )
 
@@ -68,7 +75,8 @@ LOAD: Final = _rows(
     ("Load.lateral_m", "on the axis"), ("Load.temperature_k", "295 K"), ("Load.width_factor", "1, crystalline"),
     ("Load.slope_deviation", "0, the middle of the table's range"), ("Load.shield_db", "0"),
     ("Load.ringing_ft", "0"), ("Load.ringing_decay_s", "2 ms"), ("Load.foreign", "none"),
-    ("Load.calibrant", "none"), ("Content.purity", "1: pure and fully crystalline"),
+    ("Load.calibrant", "none"), ("Load.temperature_spread_k", "0: one temperature throughout"),
+    ("Load.ringing_alternates", "0: pulses of one phase, ringing alike after each"), ("Content.purity", "1: pure and fully crystalline"),
     ("ForeignLine.t1_s", "0.1 s"), ("ForeignLine.t2e_s", "0.02 s"), ("ForeignLine.t2star_us", "640 us, 500 Hz"),
     ("ForeignLine.slope_hz_per_k", "-200 Hz/K"),
 )
@@ -87,3 +95,16 @@ LANE: Final = _rows(
 )
 
 ASSUMPTIONS: Final = (*MODEL, *BAY, *LOAD, *LANE)
+
+def _figures() -> tuple[Assumption, ...]:
+    """Each prior of the line table by compound, line and figure, and each that stands in where the table is silent."""
+    taken = [Assumption(f"{line.compound} {line.frequency_khz:g} kHz, {name}", "pri", f"{getattr(known, name).value:g}")
+             for line in line_table().lines for known in (priors.properties(line),) for name in known.assumptions]
+    stand_ins = [Assumption(f"priors.{name}", "pri", f"{figure.value:g}" if isinstance(figure, Figure) else f"{figure:g}")
+                 for name, figure in vars(priors).items() if name.isupper() and isinstance(figure, Figure | float)]
+    return (*stand_ins, *taken)
+
+
+# Priors of single lines: too many for a table kept by hand, so they are read from the figures themselves.
+FIGURES: Final = _figures()
+PRIORS: Final = (*(row for row in ASSUMPTIONS if row.mark == "pri"), *FIGURES)

@@ -51,7 +51,10 @@ class Bay:
     at the offset f from the carrier, as the response of a tuned sensor falls. `above_2mhz` multiplies S
     there, where quantum heads are an extrapolation. `city` scales the man-made noise (1: ITU-R city curve,
     0: a screened bay). `coupling_spread`, `gain_error` and `phase_error_rad` are standard deviations over
-    channels; `pilot_ft` is the injected tone at -`PILOT_BINS` bins of the window.
+    channels; `pilot_ft` is the injected tone at -`PILOT_BINS` bins of the window. `head` numbers the head: its chain
+    has the same phase in every scan; None draws that phase anew, as if each scan were another head's. `dead` channels
+    deliver nothing. `ringdown_ft` is what the array feels of the transmit coil's ringing when a pulse ends, which
+    decays with `ringdown_s`. A channel whose field passes `full_scale_ft` is clipped at its converter.
     """
 
     tier: Tier = Tier.B
@@ -67,6 +70,11 @@ class Bay:
     pilot_ft: float = 50.0
     forward_w: float = 400.0
     reflected_idle: float = 0.02     # reflected over forward power with nothing metallic near the coil
+    dead: tuple[int, ...] = ()
+    ringdown_ft: float = 0.0
+    ringdown_s: float = 60e-6
+    full_scale_ft: float = 1e6       # 1 nT: thirty times a broadcast carrier of 10 mV/m
+    head: int | None = None
 
     def density_ft(self, carrier_hz: float) -> float:
         """Return the sensor's own noise S at the carrier, fT/sqrt(Hz), one-sided."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ class Belt:
     """A conveyor: scan 1 sees the first scenario, scan 2 the second, and so on, over and over.
 
     Called with the head's plans and scan number it returns the field, and the same again when asked again.
-    `seed` varies noise and interference of all scans; the loads stay what they are.
+    `seed` varies noise and interference of all scans, and the head's own phase; the loads stay what they are.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -37,10 +37,10 @@ class Belt:
         """Return what the sensors feel. The dwell is the time of all trains, as the head runs them."""
         shown = self.scenario(scan_id)
         rng = np.random.default_rng((shown.seed, self.seed, scan_id))
-        felt = scan(tuple(plans), shown.bay, shown.load, rng, dwell_of(tuple(plans)))
+        felt = scan(tuple(plans), replace(shown.bay, head=self.seed), shown.load, rng, dwell_of(tuple(plans)))
         return FeltScan(
             bands=tuple(FeltBand(band.field_ft, band.pilot_offset_hz, band.pilot_ft, band.forward_w,
-                                  band.reflected_w) for band in felt.bands),
+                                  band.reflected_w, band.clipped) for band in felt.bands),
             bay_temperature_c=felt.bay_temperature_c,
             standoff_m=felt.standoff_m,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hil.scene.bay import CHANNELS, city_density_ft
+from hil.scene.bay import ARRAY, CHANNELS, city_density_ft
 from hil.scene.echo import GROUPS, POINTS, group_means, window_s
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from hil.scene.bay import Bay, Station
 
 
+# The references stand 1.8 m away: a near field is a hundredth there, or less (prior).
+REFERENCE_SHARE = 0.01
+
+
 def sensor_noise(plan: BandPlan, bay: Bay, rng: np.random.Generator) -> NDArray[np.complex64]:
     """Return each channel's own noise, coloured across the band, averaged over echoes and trains."""
     # Twice the window is drawn and half of it kept: the cut-out is not periodic, as in the world.
@@ -27,12 +31,12 @@ def sensor_noise(plan: BandPlan, bay: Bay, rng: np.random.Generator) -> NDArray[
     offset_hz = np.fft.fftfreq(2 * POINTS, 1 / plan.rate_hz)
     shape = np.sqrt(1.0 + (np.abs(offset_hz) / bay.edge_hz) ** bay.edge_exponent)
     coloured = np.fft.ifft(np.fft.fft(noise) * shape.astype(np.float32))[..., :POINTS]
-    return np.asarray(coloured * _point_sd(plan, bay.density_ft(plan.carrier_hz)), np.complex64)
+    return np.asarray(coloured * point_sd(plan, bay.density_ft(plan.carrier_hz)), np.complex64)
 
 
 def city_noise(plan: BandPlan, bay: Bay, rng: np.random.Generator) -> NDArray[np.complex128]:
     """Return man-made noise: one wave seen by all channels, array and reference alike."""
-    wave = _white(rng, (GROUPS, POINTS)) * _point_sd(plan, bay.city * city_density_ft(plan.carrier_hz))
+    wave = _white(rng, (GROUPS, POINTS)) * point_sd(plan, bay.city * city_density_ft(plan.carrier_hz))
     return coupling(bay, rng)[:, None, None] * wave
 
 
@@ -55,13 +59,22 @@ def station_field(plan: BandPlan, bay: Bay, station: Station, rng: np.random.Gen
     return coupling(bay, rng)[:, None, None] * wave
 
 
+def ringdown_field(plan: BandPlan, bay: Bay) -> NDArray[np.complex128]:
+    """Return what is left of the coil's own ringing in the window: at the carrier, alike after every pulse; [8, 1, 256].
+
+    The coil stands around the load: the array's sensors feel it alike, the references a hundredth of it.
+    """
+    felt = np.where(np.arange(CHANNELS) < ARRAY, 1.0, REFERENCE_SHARE) * bay.ringdown_ft
+    return np.asarray(felt[:, None, None] * np.exp(-window_s(plan) / bay.ringdown_s), np.complex128)
+
+
 def coupling(bay: Bay, rng: np.random.Generator) -> NDArray[np.complex128]:
     """Return how each channel sees one far source: about 1, bent by whatever metal stands near it."""
     spread = rng.standard_normal(CHANNELS) + 1j * rng.standard_normal(CHANNELS)
     return np.asarray(1.0 + bay.coupling_spread * spread / np.sqrt(2.0), np.complex128)
 
 
-def _point_sd(plan: BandPlan, density_ft: float) -> float:
+def point_sd(plan: BandPlan, density_ft: float) -> float:
     """Return the standard deviation of |y| per delivered point for a one-sided density of the field."""
     return float(density_ft * np.sqrt(2.0 * plan.rate_hz / (plan.trains * plan.echoes_per_group)))
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from calibration.schedule import repetition_s, train_s
 from hil.scene.bay import CHANNELS, PILOT_BINS, POSITIONS_M
-from hil.scene.echo import GROUPS, POINTS, axis_coupling, echo_train, recovered, window_s
-from hil.scene.interference import city_noise, sensor_noise, station_field
+from hil.scene.converter import clipped_gain, loudest_ft
+from hil.scene.echo import GROUPS, POINTS, axis_coupling, echo_train, group_means, recovered, window_s
+from hil.scene.interference import city_noise, ringdown_field, sensor_noise, station_field
 from hil.scene.sources import sources
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class BandField:
     """One band in fT, peak amplitude at the sensor: complex64 [channel 8][echo group 8][point 256].
 
     A group is the mean of its echoes and of all trains. The pilot tone is in the field of every channel.
+    `clipped` names the channels whose converter was driven beyond its full scale.
     """
 
     plan: BandPlan
@@ -45,6 +47,7 @@ class BandField:
     pilot_ft: float
     forward_w: float
     reflected_w: float
+    clipped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,13 @@ def line_field(plan: BandPlan, emitters: tuple[Source, ...], dwell_s: float) -> 
 
 
 def ringing_field(plan: BandPlan, load: Load) -> NDArray[np.complex128]:
-    """Return ringing after each pulse: at the carrier, the same after every echo; shape [8, 1, 256]."""
+    """Return ringing after each pulse: at the carrier, alike after every echo or alternating; shape [8, 8, 256]."""
     place = np.array([*load.lateral_m, load.standoff_m])
     seen = load.ringing_ft * load.standoff_m**3 * axis_coupling(place, POSITIONS_M)
     after = np.exp(-window_s(plan) / load.ringing_decay_s)
-    return np.asarray(seen[:, None, None] * after, np.complex128)
+    share = load.ringing_alternates
+    groups = (1.0 - share) + share * group_means(plan, -1.0)
+    return np.asarray(seen[:, None, None] * groups[:, None] * after, np.complex128)
 
 
 def pilot_offset_hz(plan: BandPlan) -> float:
@@ -97,8 +102,8 @@ def pilot_offset_hz(plan: BandPlan) -> float:
 def _band(plan: BandPlan, bay: Bay, load: Load, lines: NDArray[np.complex128],
           rng: np.random.Generator) -> BandField:
     """Add up everything one band receives, through channels that are not quite equal."""
-    receiver = np.exp(2j * np.pi * rng.random())     # the chain's phase at this carrier, known to nobody
-    field = receiver * (lines + ringing_field(plan, load))
+    receiver = np.exp(2j * np.pi * _receiver_turns(plan, bay, rng.random()))
+    field = receiver * (lines + ringing_field(plan, load) + ringdown_field(plan, bay))
     field += sensor_noise(plan, bay, rng) + city_noise(plan, bay, rng)
     for station in bay.stations:
         field += station_field(plan, bay, station, rng)
@@ -106,9 +111,19 @@ def _band(plan: BandPlan, bay: Bay, load: Load, lines: NDArray[np.complex128],
     gain = 1 + bay.gain_error * rng.standard_normal(CHANNELS)
     gain = gain * np.exp(1j * bay.phase_error_rad * rng.standard_normal(CHANNELS))
     received = gain[:, None, None] * (field + bay.pilot_ft * tone)
+    kept = clipped_gain(loudest_ft(plan, bay, load), bay.full_scale_ft)
+    received *= kept[:, None, None]
+    received[list(bay.dead)] = 0.0
     reflected = _reflected(bay, load) + REFLECTED_REPEAT * rng.standard_normal()
     return BandField(plan, received.astype(np.complex64), pilot_offset_hz(plan), bay.pilot_ft,
-                     bay.forward_w, bay.forward_w * max(reflected, 0.0))
+                     bay.forward_w, bay.forward_w * max(reflected, 0.0), tuple(np.flatnonzero(kept < 1.0).tolist()))
+
+
+def _receiver_turns(plan: BandPlan, bay: Bay, drawn: float) -> float:
+    """Return the phase of the whole chain at this carrier, known to nobody; the same in every scan of one head."""
+    if bay.head is None:
+        return drawn
+    return float(np.random.default_rng((bay.head, round(plan.carrier_hz))).random())
 
 
 def _reflected(bay: Bay, load: Load) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from math import ceil, pi
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from calibration.lines import Line
     from hil.scene.load import Content, ForeignLine, Load
 
+# Neighbouring parts of a load with a temperature gradient lie no further apart than this share of a line's width.
+APART_WIDTHS: Final = 0.5
 # The jig of a reference sample, beside the array's middle sensors.
 CALIBRANT_PLACE_M = (0.10, 0.0, 0.10)
 
@@ -37,8 +40,8 @@ class Source:
 def sources(load: Load, bay_temperature_k: float) -> tuple[Source, ...]:
     """Return every line of the load, of foreign crystals in it, and of a forgotten calibrant."""
     place = np.array([*load.lateral_m, load.standoff_m])
-    found = [_source(line, content, load, load.temperature_k, place)
-             for content in load.contents for line in lines_of(content)]
+    found = [part for content in load.contents for line in lines_of(content)
+             for part in _graded(line, content, load, place)]
     found += [_foreign(line, load, place) for line in load.foreign]
     if load.calibrant is not None:
         jig = np.array(CALIBRANT_PLACE_M)
@@ -53,6 +56,21 @@ def shielding(shield_db: float) -> float:
     A pulse far below 119 degrees excites in proportion to its field, hence twice the one-way attenuation.
     """
     return float(10.0 ** (-2.0 * shield_db / 20.0))
+
+
+def _graded(line: Line, content: Content, load: Load, place: NDArray[np.float64]) -> list[Source]:
+    """Return the line of each part of the load, from the coldest to the warmest; one where all are alike."""
+    middle = _source(line, content, load, load.temperature_k, place)
+    ends = [_source(line, content, load, load.temperature_k + side * load.temperature_spread_k / 2.0, place)
+            for side in (-1.0, 1.0)]
+    apart_hz = abs(ends[1].frequency_hz - ends[0].frequency_hz)
+    parts = 1 + ceil(apart_hz * pi * middle.t2star_s / APART_WIDTHS)
+    if parts == 1:
+        return [middle]
+    shares = (np.arange(parts) + 0.5) / parts - 0.5
+    kelvin = load.temperature_k + shares * load.temperature_spread_k
+    some = replace(content, mass_kg=content.mass_kg / parts)
+    return [_source(line, some, load, float(one), place) for one in kelvin]
 
 
 def _source(line: Line, content: Content, load: Load | None, temperature_k: float,

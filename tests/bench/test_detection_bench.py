@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import chi2, fisher_exact, kstest, ncx2
+from scipy.stats import chi2, fisher_exact, ks_2samp, kstest, ncx2
 
 from calibration.lines import covered, line_table
 from calibration.moment import axial_field_ft, composition_of, moment_per_kg
@@ -19,8 +19,10 @@ from calibration.priors import properties
 from calibration.schedule import repetition_s, train_s
 from gateway.detection.chisquare import isf_even, required_deflection
 from gateway.detection.policy import Policy
+from gateway.judgement import SHIPPED_MODEL
 from hil.bench.detection.bench import AboveTheLimit, _check_limit
-from hil.bench.detection.curves import Trials, needed, threshold
+from hil.bench.detection.crew import Alone, crew_of
+from hil.bench.detection.curves import Trials, needed, threshold, threshold_again
 from hil.bench.detection.report import difference_p
 from hil.bench.detection.scenes import Draw, Laid, LaidAgain, mixed, white
 from hil.bench.detection.theory import (
@@ -33,7 +35,7 @@ from hil.bench.detection.theory import (
     deflection,
     references,
 )
-from hil.bench.detection.trials import Nulls, Scene, Targets
+from hil.bench.detection.trials import Ground, Nulls, Scene, Targets, nulls, targets
 from hil.bench.detection.uniform import kolmogorov, uniformity
 from hil.bench.second_scene import Parcel, signal_ft
 from hil.scene.bay import Bay, Tier
@@ -179,14 +181,33 @@ def test_the_difference_of_two_proportions_is_fishers() -> None:
 
 
 def test_uniform_p_values_pass_and_shifted_ones_do_not() -> None:
-    """Nulls of one kind give a KS p-value above 0.01, nulls that change half-way one far below; ties do no harm."""
+    """Nulls of one kind give a KS p-value above 0.01, nulls of another kind one far below; ties do no harm."""
     rng = np.random.default_rng(2)
-    same = np.maximum(rng.exponential(size=999), 0.3)
-    assert uniformity(same).ks_p > 0.01
-    assert uniformity(np.concatenate([same[:499], 1.5 * same[499:]])).ks_p < 1e-4
-    assert uniformity(rng.exponential(size=10_000)).found == pytest.approx((1000, 100, 10), rel=0.5)
+    same, judges = (np.maximum(rng.exponential(size=999), 0.3) for _ in range(2))
+    assert uniformity(same, judges).ks_p > 0.01
+    assert uniformity(1.5 * same, judges).ks_p < 1e-4
+    assert uniformity(rng.exponential(size=10_000), judges).found == pytest.approx((1000, 100, 10), rel=0.5)
     values = rng.random(200)
-    assert kolmogorov(values)[0] == pytest.approx(kstest(values, "uniform").statistic)
+    assert kolmogorov(values, 200)[0] == pytest.approx(kstest(values, "uniform").statistic)
+
+
+def test_the_chance_that_nulls_differ_is_that_of_two_samples() -> None:
+    """The p-value beside the distance is SciPy's for two samples of such sizes."""
+    rng = np.random.default_rng(3)
+    nulls, judges = rng.exponential(size=400), 1.1 * rng.exponential(size=900)
+    assert uniformity(nulls, judges).ks_p == pytest.approx(ks_2samp(nulls, judges).pvalue, rel=0.1)
+
+
+def test_the_error_of_an_extreme_threshold_is_not_understated() -> None:
+    """The threshold of 999 nulls at 1e-3 scatters as it does when 999 nulls are drawn afresh, within a fifth."""
+    rng = np.random.default_rng(4)
+    afresh = np.std([threshold(rng.exponential(size=999), 1e-3) for _ in range(2000)])
+    scatter = []
+    for _ in range(30):
+        nulls = rng.exponential(size=999)
+        scatter.append(np.std([threshold_again(nulls, 1e-3, rng) for _ in range(200)]))
+    assert np.mean(scatter) == pytest.approx(afresh, rel=0.2)
+    assert threshold_again(np.ones(500), 1e-3, rng) == math.inf
 
 
 def test_test_scenes_are_not_training_scenes() -> None:
@@ -196,6 +217,24 @@ def test_test_scenes_are_not_training_scenes() -> None:
     bare = white(Tier.C, np.random.default_rng(9))
     assert (bare.bay.city, bare.bay.stations, bare.load.contents, bare.load.ringing_ft) == (0.0, (), (), 0.0)
     assert Policy().cargo_k_min < bare.load.temperature_k < Policy().cargo_k_max
+
+
+@pytest.mark.timeout(120)  # three detectors are loaded and 24 scans are looked at: 6 s on a quiet core
+def test_what_is_found_does_not_depend_on_how_many_look() -> None:
+    """Two processes and one give the same scores, bit for bit, in the same order."""
+    point = references(Tier.B)[4]
+    ground = Ground(Scene.MIXED, Tier.B, 3)
+    results = []
+    for workers in (1, 2):
+        with crew_of(SHIPPED_MODEL, workers) as crew:
+            assert isinstance(crew, Alone) == (workers == 1)
+            found = nulls(crew, ground, 0, 14), targets(crew, ground, {point: [point.mass_kg] * 13}, 50)[point]
+            results.append(found)
+    one, two = results
+    for name, score in one[0].score.items():
+        assert score.tobytes() == two[0].score[name].tobytes()
+        assert one[1].score[name].tobytes() == two[1].score[name].tobytes()
+    assert (one[0].alarms, one[1].named, one[1].another) == (two[0].alarms, two[1].named, two[1].another)
 
 
 @pytest.mark.timeout(120)  # a detector is loaded and 32 scans are looked at: 4 s on a quiet core

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gateway.detection.coverage import Proven
 from hil.bench.detection.curves import Needed, Trials, needed, threshold
 from hil.bench.detection.looks import SUBSTANCES
 from hil.bench.detection.theory import THEORY_PFA, clairvoyant_d, clairvoyant_pd, decibel, references
@@ -20,7 +21,7 @@ from hil.training.bounds import lower_bound, upper_bound
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gateway.detection.detector import Detector
+    from hil.bench.detection.crew import Crew
     from hil.bench.detection.theory import Reference
     from hil.scene.bay import Tier
 
@@ -32,8 +33,8 @@ MIXED_DB: Final = 2.0
 # The mass axis, dB beside the reference mass: in white noise where theory goes from Pd 0.1 to 1, and on from there.
 WHITE_AXIS_DB: Final = (-5.5, -4.5, -3.5, -3.0, -2.5, -1.5, 0.0, 1.5, 3.5)
 MIXED_AXIS_DB: Final = (-5.0, -3.5, -2.0, -0.5, 0.5, 2.0, 4.0, 7.0)
-# The second generator proves or disproves Pd and Pfa; half the nulls do that.
-SECOND_SHARE: Final = 0.5
+# Nulls that judge the others' p-values are numbered from here on: no other trial reaches so far.
+JUDGES_FROM: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One case with everything behind it."""
+    """One case with everything behind it.
+
+    `judges` are as many nulls again, drawn apart from all others: a null set to judge p-values by. The second
+    generator has none of its own, so that it can be judged by the first one's.
+    """
 
     reference: Reference
     scene: Scene
@@ -97,49 +102,58 @@ class Measured:
     point: Targets
     axis: Targets | None
     nulls: Nulls
+    judges: Nulls | None
     gaps: tuple[Gap, ...]
 
     def gap(self, detector: str, pd: float = PDS[-1], pfa: float = PFAS[0]) -> Gap | None:
         """One gap; None where it was not measured or not reached."""
         return next((g for g in self.gaps if (g.detector, g.pd, g.pfa) == (detector, pd, pfa)), None)
 
+    def twin(self, found: Sequence[Measured]) -> Measured | None:
+        """The same case of the first generator; None of the first one's own, or where it was not measured."""
+        return next((t for t in found if self.scene.second and t.reference == self.reference
+                     and t.scene.hard == self.scene.hard and not t.scene.second), None)
+
 
 class AboveTheLimit(RuntimeError):
     """A measured detector beats the clairvoyant limit: a leak of the truth or a wrong formula."""
 
 
-def measure(detector: Detector, order: Order, say: Callable[[str], None]) -> Iterator[Measured]:
+def measure(crew: Crew, order: Order, say: Callable[[str], None]) -> Iterator[Measured]:
     """Every case, as it comes. Raises `AboveTheLimit`."""
     for tier in order.tiers:
         points = [r for r in references(tier) if r.substance in order.substances]
         for scene in order.scenes:
-            ground = Ground(detector, scene, tier, order.seed)
-            count = round(order.null_scans * (SECOND_SHARE if scene.second else 1.0))
-            say(f"tier {tier.name}, {scene}: {count} scans without a covered substance")
-            without = nulls(ground, count)
+            ground = Ground(scene, tier, order.seed)
+            say(f"tier {tier.name}, {scene}: {order.null_scans} scans without a covered substance")
+            without = nulls(crew, ground, 0, order.null_scans)
+            judges = None if scene.second else nulls(crew, ground, JUDGES_FROM, order.null_scans)
             say(f"tier {tier.name}, {scene}: {order.trials} scans of each substance and as many on the mass axis")
-            yield from _measured(ground, points, order, without)
+            yield from _measured(crew, (ground, points, order), (without, judges))
 
 
-def _measured(ground: Ground, points: Sequence[Reference], order: Order, without: Nulls) -> Iterator[Measured]:
+def _measured(crew: Crew, task: tuple[Ground, Sequence[Reference], Order],
+              empty: tuple[Nulls, Nulls | None]) -> Iterator[Measured]:
     """All substances of one scene and tier. Trials are numbered after the nulls: they share no scan with them."""
+    ground, points, order = task
+    without, judges = empty
     above = 10.0 ** (MIXED_DB / 20.0) if ground.scene.hard else 1.0
     first = order.null_scans
-    point = targets(ground, {r: [r.mass_kg * above] * order.trials for r in points}, first)
-    axis = None if ground.scene.second else _axis(ground, points, order.trials, first + order.trials)
+    point = targets(crew, ground, {r: [r.mass_kg * above] * order.trials for r in points}, first)
+    axis = None if ground.scene.second else targets(crew, ground, _axis(ground, points, order.trials),
+                                                    first + order.trials)
     for reference in points:
         gaps: tuple[Gap, ...] = ()
         if axis is not None:
             _check_limit(ground.scene, reference, axis[reference], without)
             gaps = tuple(_gaps(ground, reference, axis[reference], without))
         yield Measured(reference, ground.scene, reference.mass_kg * above, point[reference],
-                       axis[reference] if axis else None, without, gaps)
+                       axis[reference] if axis else None, without, judges, gaps)
 
 
-def _axis(ground: Ground, points: Sequence[Reference], trials: int, first: int) -> dict[Reference, Targets]:
+def _axis(ground: Ground, points: Sequence[Reference], trials: int) -> dict[Reference, Sequence[float]]:
     steps = MIXED_AXIS_DB if ground.scene.hard else WHITE_AXIS_DB
-    return targets(ground, {r: [r.mass_kg * 10.0 ** (steps[n % len(steps)] / 20.0) for n in range(trials)]
-                            for r in points}, first)
+    return {r: [r.mass_kg * 10.0 ** (steps[n % len(steps)] / 20.0) for n in range(trials)] for r in points}
 
 
 def _gaps(ground: Ground, reference: Reference, axis: Targets, without: Nulls) -> Iterator[Gap]:
@@ -195,3 +209,11 @@ def case_of(found: Measured, standoff_m: float, dwell_s: float) -> Case:
         dwell_s, count, found.point.named / count, round(lower_bound(found.point.named, count), 5),
         round(alarms / found.nulls.count, 5), round(upper_bound(alarms, found.nulls.count), 5), glrt, network,
         combined, round(found.point.decide_ms, 1))
+
+
+def proven(one: Measured) -> Proven:
+    """One case as the product shows it."""
+    n, hits, nulls, alarms = len(one.point.deflection), one.point.named, one.nulls.count, one.nulls.alarms
+    return Proven(one.reference.substance, one.reference.tier.name, one.scene.value, round(one.reference.mass_kg, 4),
+                  round(one.mass_kg, 4), n, hits, round(lower_bound(hits, n), 5), nulls, alarms,
+                  round(upper_bound(alarms, nulls), 5))

@@ -1,6 +1,6 @@
 """From scores to detection curves: a threshold from nulls, the deflection needed for a Pd, and its error. Pure.
 
-The error of a gap comes from drawing nulls and trials again (bootstrap), so the threshold's own error is in it.
+The error of a gap comes from drawing trials and threshold again, so the threshold's own error is in it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 RESAMPLES: Final = 100
+# So many of the highest nulls tell how fast their tail falls: for the threshold's own error, never for the threshold.
+TAIL: Final = 30
 # Newton steps and halvings of the fit together: it has converged after fifteen.
 NEWTON_STEPS: Final = 30
 RIDGE: Final = 1e-3
@@ -52,19 +54,38 @@ def threshold(nulls: Floats, pfa: float) -> float:
 
 def needed(trials: Trials, nulls: Floats, pds: tuple[float, ...], pfa: float, rng: Generator) -> list[Needed]:
     """The deflections at which this detector reaches each Pd."""
-    values = _needed_once(trials, nulls, pds, pfa)
+    values = _needed_at(trials, threshold(nulls, pfa), pds)
     again = []
     for _ in range(RESAMPLES):
         rows = rng.integers(len(trials.score), size=len(trials.score))
         some = Trials(trials.deflection[rows], trials.score[rows])
-        again.append(_needed_once(some, rng.choice(nulls, len(nulls)), pds, pfa))
+        again.append(_needed_at(some, threshold_again(nulls, pfa, rng), pds))
     reach = REACH * float(trials.deflection.max())
     return [Needed(float(value) if value < reach else math.nan, _spread(column))
             for value, column in zip(values, np.array(again).T, strict=True)]
 
 
-def _needed_once(trials: Trials, nulls: Floats, pds: tuple[float, ...], pfa: float) -> Floats:
-    hit = trials.score > threshold(nulls, pfa)
+def threshold_again(nulls: Floats, pfa: float, rng: Generator) -> float:
+    """The threshold that another set of as many nulls might have given; infinite with too few.
+
+    Drawing the nulls again with replacement would repeat their highest in two of three sets, and so understate the
+    error of an extreme threshold. Its true false-alarm rate is Beta(k, n + 1 - k) whatever the scores' distribution;
+    between the nulls the score is interpolated, above them their tail is continued as an exponential.
+    """
+    n, allowed = len(nulls), math.floor(pfa * (len(nulls) + 1) + 1e-9)
+    if not allowed:
+        return math.inf
+    log_rate = math.log(float(rng.beta(allowed, n + 1 - allowed)))
+    ordered = np.sort(nulls)[::-1]
+    log_rates = np.log(np.arange(1, n + 1) / (n + 1))
+    if log_rate >= log_rates[0]:
+        return float(np.interp(log_rate, log_rates, ordered))
+    tail = ordered[:min(TAIL, n)]
+    return float(tail[0] + (tail[:-1].mean() - tail[-1] if len(tail) > 1 else 0.0) * (log_rates[0] - log_rate))
+
+
+def _needed_at(trials: Trials, level_score: float, pds: tuple[float, ...]) -> Floats:
+    hit = trials.score > level_score
     level, slope = _logistic(trials.deflection, hit.astype(np.float64))
     wanted = np.array([math.log(pd / (1.0 - pd)) for pd in pds])
     return np.asarray((wanted - level) / slope) if slope > 0.0 and hit.any() else np.full(len(pds), math.nan)

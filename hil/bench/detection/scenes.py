@@ -99,7 +99,7 @@ class Laid:
 
     def __init__(self, draw: Draw, seed: int) -> None:
         self.draw, self._seed = draw, seed
-        self.scan = self._felt(draw.load)
+        self.scan = self._felt(draw.load, draw.bay)
         self._gains: tuple[NDArray[np.complex128], ...] = ()
 
     def holding(self, substance: str, mass_kg: float) -> CalibratedScan:
@@ -124,14 +124,15 @@ class Laid:
                                                        for khz, _ in BANDS))
         emitters = sources(marker, self.draw.bay.temperature_k)[-len(BANDS):]
         answers = []
-        for band, marked in zip(self.scan.bands, self._felt(marker).bands, strict=True):
+        endless = replace(self.draw.bay, full_scale_ft=math.inf)
+        for band, marked in zip(self.scan.bands, self._felt(marker, endless).bands, strict=True):
             line_ft = line_field(band.plan, emitters, DWELL_S)
             added = marked.field_ft.astype(np.complex128) - band.field_ft
             answers.append(np.sum(added * line_ft.conj(), axis=(1, 2)) / np.sum(np.abs(line_ft) ** 2, axis=(1, 2)))
         return tuple(answers)
 
-    def _felt(self, load: Load) -> CalibratedScan:
-        return calibrated(scan(PLANS, self.draw.bay, load, np.random.default_rng(self._seed), DWELL_S))
+    def _felt(self, load: Load, bay: Bay) -> CalibratedScan:
+        return calibrated(scan(PLANS, bay, load, np.random.default_rng(self._seed), DWELL_S))
 
 
 class LaidAgain:
@@ -149,9 +150,10 @@ class LaidAgain:
         bay = self.draw.bay
         heard = tuple(Broadcast(s.frequency_khz, s.carrier_ft, s.depth, s.audio_hz) for s in bay.stations)
         around = Surroundings(bay.tier.value, bay.edge_hz, bay.city, bay.coupling_spread, bay.gain_error,
-                              bay.phase_error_rad, heard)
+                              bay.phase_error_rad, heard, bay.ringdown_ft, bay.ringdown_s)
         parcel = Parcel({one.substance: one.mass_kg for one in load.contents}, (*load.lateral_m, load.standoff_m),
-                        load.temperature_k, load.slope_deviation, load.ringing_ft, load.ringing_decay_s)
+                        load.temperature_k, load.slope_deviation, load.ringing_ft, load.ringing_decay_s,
+                        load.ringing_alternates, load.temperature_spread_k, load.width_factor)
         return observe(PLANS, around, parcel, np.random.default_rng(self._seed), DWELL_S)
 
 

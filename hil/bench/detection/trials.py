@@ -1,6 +1,7 @@
 """Draw scans and collect what the detectors say of them: nulls, the reference point, and the mass axis.
 
-A trial is fixed by seed, scene, tier, substance and number; every trial is a whole scan with noise of its own.
+A trial is fixed by seed, scene, tier, substance and number, whoever draws it; every trial is a whole scan with noise
+of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
+    from calibration.reading import CalibratedScan
     from gateway.detection.detector import Detector
+    from hil.bench.detection.crew import Crew
     from hil.bench.detection.looks import Look
     from hil.bench.detection.theory import Reference
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 # So many scans of every case are decided by the daemon's own code as well: for its time, and to check the bench.
 DECIDED: Final = 5
+# Bays that one worker takes at a time: half a second to ten of work, so that none waits long for the others.
+STRETCH: Final = 12
 DETECTORS: Final = ("glrt", "network", "combined", "bare")
 
 
@@ -86,9 +91,8 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where trials are made: the detector, what the scenes hold, and the seed."""
+    """Where trials are made: what the scenes hold, the sensors' tier, and the seed."""
 
-    detector: Detector
     scene: Scene
     tier: Tier
     seed: int
@@ -103,6 +107,25 @@ class Ground:
         draw = (mixed if self.scene.hard else white)(self.tier, rng)
         return (LaidAgain if self.scene.second else Laid)(draw, int(rng.integers(2**63)))
 
+    @property
+    def bare(self) -> bool:
+        """A head without reference channels is tried where there is something for them to hear."""
+        return self.scene is Scene.MIXED
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive bays, from trial `first` on, and the masses in kg of each substance laid into them, bay by bay.
+
+    Trials before `decided_before` are decided by the daemon's own code as well.
+    """
+
+    ground: Ground
+    first: int
+    count: int
+    masses_kg: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    decided_before: int = 0
+
 
 @dataclass(slots=True)
 class Tally:
@@ -112,6 +135,13 @@ class Tally:
     true_deflection: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     spent_ms: list[float] = field(default_factory=list)
+
+    def add(self, more: Tally) -> None:
+        """Take in what was collected on a later stretch."""
+        self.masses_kg += more.masses_kg
+        self.true_deflection += more.true_deflection
+        self.looks += more.looks
+        self.spent_ms += more.spent_ms
 
     def targets(self, reference: Reference) -> Targets:
         """The same in arrays."""
@@ -123,42 +153,66 @@ class Tally:
                        another, float(np.median(self.spent_ms)))
 
 
-def nulls(ground: Ground, count: int) -> Nulls:
-    """So many scans without a covered substance."""
-    seen = [look(ground.detector, ground.lay(number).scan, Beams(), bare=_bare(ground)) for number in range(count)]
+def nulls(crew: Crew, ground: Ground, first: int, count: int) -> Nulls:
+    """So many scans without a covered substance, from trial `first` on."""
+    stretches = [Stretch(ground, at, min(STRETCH, first + count - at)) for at in range(first, first + count, STRETCH)]
+    seen = [one for part in crew.each(look_at_nulls, stretches) for one in part]
     score = {name: np.array([getattr(one, name).max() for one in seen]) for name in DETECTORS}
     return Nulls(score, sum(bool(one.named.any()) for one in seen))
 
 
-def targets(ground: Ground, masses_kg: dict[Reference, Sequence[float]], first: int) -> dict[Reference, Targets]:
+def targets(crew: Crew, ground: Ground, masses_kg: dict[Reference, Sequence[float]],
+            first: int) -> dict[Reference, Targets]:
     """Each substance alone in one bay after the other, from trial `first` on: one scan for each of its masses.
 
     Trials of one substance are independent scans. All substances are laid into the same bays, whose untouched bands
     are looked at once: that makes a trial four times cheaper and ties substances to one another, not trials.
     """
+    bays = max(len(masses) for masses in masses_kg.values())
+    stretches = [Stretch(ground, first + at, min(STRETCH, bays - at),
+                         tuple((r.substance, tuple(masses[at:at + STRETCH])) for r, masses in masses_kg.items()),
+                         first + DECIDED) for at in range(0, bays, STRETCH)]
     tallies = {reference: Tally() for reference in masses_kg}
-    for number in range(max(len(masses) for masses in masses_kg.values())):
-        laid, beams = ground.lay(first + number), Beams()
-        for reference, masses in masses_kg.items():
-            if number < len(masses):
-                _try(ground, laid, beams, (reference.substance, masses[number]), tallies[reference])
+    for part in crew.each(look_at_targets, stretches):
+        for tally, more in zip(tallies.values(), part, strict=True):
+            tally.add(more)
     return {reference: tally.targets(reference) for reference, tally in tallies.items()}
 
 
-def _try(ground: Ground, laid: Laid | LaidAgain, beams: Beams, content: tuple[str, float], tally: Tally) -> None:
-    substance, mass_kg = content
-    scan = laid.holding(substance, mass_kg)
-    seen = look(ground.detector, scan, beams, bare=_bare(ground))
-    alone = replace(laid.draw.load, contents=(Content(substance, mass_kg),))
-    tally.masses_kg.append(mass_kg)
+def look_at_nulls(detector: Detector, stretch: Stretch) -> list[Look]:
+    """What the detectors say of each bay as it is."""
+    ground = stretch.ground
+    return [look(detector, ground.lay(number).scan, Beams(), bare=ground.bare)
+            for number in range(stretch.first, stretch.first + stretch.count)]
+
+
+def look_at_targets(detector: Detector, stretch: Stretch) -> list[Tally]:
+    """What the detectors say of each bay with one substance after another in it, by substance."""
+    tallies = [Tally() for _ in stretch.masses_kg]
+    for step in range(stretch.count):
+        number = stretch.first + step
+        laid, beams = stretch.ground.lay(number), Beams()
+        for (substance, masses), tally in zip(stretch.masses_kg, tallies, strict=True):
+            if step < len(masses):
+                content = Content(substance, masses[step])
+                scan = _try(detector, (laid, beams, content), tally, bare=stretch.ground.bare)
+                if number < stretch.decided_before:
+                    _decide(detector, scan, tally)
+    return tallies
+
+
+def _try(detector: Detector, trial: tuple[Laid | LaidAgain, Beams, Content], tally: Tally, *,
+         bare: bool) -> CalibratedScan:
+    laid, beams, content = trial
+    scan = laid.holding(content.substance, content.mass_kg)
+    alone = replace(laid.draw.load, contents=(content,))
+    tally.masses_kg.append(content.mass_kg)
     tally.true_deflection.append(deflection(alone, laid.draw.bay))
-    tally.looks.append(seen)
-    if len(tally.spent_ms) < DECIDED:
-        before_s = thread_time()
-        agrees(ground.detector, scan, seen)
-        tally.spent_ms.append((thread_time() - before_s) * 1e3)
+    tally.looks.append(look(detector, scan, beams, bare=bare))
+    return scan
 
 
-def _bare(ground: Ground) -> bool:
-    """A head without reference channels is tried where there is something for them to hear."""
-    return ground.scene is Scene.MIXED
+def _decide(detector: Detector, scan: CalibratedScan, tally: Tally) -> None:
+    before_s = thread_time()
+    agrees(detector, scan, tally.looks[-1])
+    tally.spent_ms.append((thread_time() - before_s) * 1e3)

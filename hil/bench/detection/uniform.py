@@ -24,7 +24,7 @@ TERMS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Uniformity:
-    """`ks_p`: chance of so uneven conformal p-values by chance, half of the nulls judged by the other half.
+    """`ks_p`: chance of so uneven conformal p-values by chance, `scans` nulls judged by `judges` others.
 
     `found` is how many of `scans` nulls had a stated p-value of `STATED` or less: stated times scans is expected.
     """
@@ -32,15 +32,15 @@ class Uniformity:
     ks: float
     ks_p: float
     scans: int
+    judges: int
     found: tuple[int, ...]
 
 
-def uniformity(score: Floats) -> Uniformity:
-    """From the likelihood ratio's scores, -ln p, of nulls in the order they were drawn."""
-    half = len(score) // 2
-    ks, p = kolmogorov(conformal(score[half:], score[:half]))
+def uniformity(score: Floats, judges: Floats) -> Uniformity:
+    """From the likelihood ratio's scores, -ln p, of nulls, and of an independent set of nulls that judges them."""
+    ks, p = kolmogorov(conformal(score, judges), len(judges))
     stated = np.exp(-score)
-    return Uniformity(ks, p, len(score), tuple(int(np.sum(stated <= level)) for level in STATED))
+    return Uniformity(ks, p, len(score), len(judges), tuple(int(np.sum(stated <= level)) for level in STATED))
 
 
 def conformal(scores: Floats, nulls: Floats) -> Floats:
@@ -54,14 +54,14 @@ def conformal(scores: Floats, nulls: Floats) -> Floats:
     return np.asarray((above + place * (equal + 1.0)) / (len(nulls) + 1.0))
 
 
-def kolmogorov(values: Floats) -> tuple[float, float]:
+def kolmogorov(values: Floats, judges: int) -> tuple[float, float]:
     """Largest distance of the values' distribution from the uniform one, and the asymptotic p-value.
 
-    The judged and the judging half both scatter: the effective number is half of either.
+    The judged and the judging both scatter: the effective number is n m / (n + m), as of two samples.
     """
     ordered, n = np.sort(values), len(values)
     steps = np.arange(n + 1) / n
     distance = float(max(np.max(steps[1:] - ordered), np.max(ordered - steps[:-1])))
-    at = (math.sqrt(n / 2.0)) * distance
+    at = math.sqrt(n * judges / (n + judges)) * distance
     terms = [(-1) ** (k - 1) * math.exp(-2.0 * k * k * at * at) for k in range(1, TERMS + 1)]
     return distance, min(1.0, max(0.0, 2.0 * sum(terms))) if at > 0.3 else 1.0

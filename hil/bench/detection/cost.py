@@ -1,0 +1,53 @@
+"""What a decision costs: CPU time and peak resident memory of `spingate detect` in a process of its own. Edge.
+
+Measured by the kernel when the process ends, so what this process holds is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from gateway.scan_file import write_scan
+from hil.bench.detection.scenes import Laid, mixed
+from hil.scene.bay import Tier
+
+SCANS: Final = 6
+# What the product promises of a scan of all bands.
+DECIDE_MS_MAX: Final = 250.0
+RESIDENT_MB_MAX: Final = 120.0
+KIB_PER_MB: Final = 1024.0
+
+
+def measure_cost(seed: int) -> str:
+    """Decide mixed scans of all bands from files, and say in a line what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"scan-{number}.npz" for number in range(SCANS)]
+        for number, path in enumerate(paths):
+            rng = np.random.default_rng((seed, number))
+            path.write_bytes(write_scan(Laid(mixed(Tier.B, rng), number).scan, "npz"))
+        spent_ms, resident_mb, cpu_s = _detect(paths)
+    short = [word for word, missed in (("time", max(spent_ms) > DECIDE_MS_MAX), ("memory", resident_mb > RESIDENT_MB_MAX))
+             if missed]
+    return (f"a decision in a fresh process, {SCANS} mixed scans of 14 bands: {spent_ms[0]:.0f} ms for the first, "
+            f"{statistics.median(spent_ms):.0f} ms in the middle, {max(spent_ms):.0f} ms at most; {resident_mb:.0f} MB "
+            f"resident at most; {cpu_s:.1f} s of CPU with the start" + (f"  SHORT: {', '.join(short)}" if short else ""))
+
+
+def _detect(paths: list[Path]) -> tuple[list[float], float, float]:
+    """Milliseconds of each decision, peak resident MB, and CPU seconds of the whole process."""
+    command = [sys.executable, "-m", "gateway.cli.main", "detect", "--json", *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        said = child.stdout.read() if child.stdout else ""
+        _, _, used = os.wait4(child.pid, 0)
+        child.returncode = 0       # reaped above, where the kernel tells what it used
+    spent_ms = [float(json.loads(line)["decide_ms"]) for line in said.splitlines()]
+    return spent_ms, used.ru_maxrss / KIB_PER_MB, used.ru_utime + used.ru_stime

@@ -1,0 +1,136 @@
+"""A null set's file: what was signed is what is read, nothing else passes for it, and no size of it hurts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import cbor2
+import pycddl
+import pytest
+
+from gateway import null_set_file
+from gateway.detection.null_set import SCANS_MAX, NullSet
+from gateway.evidence import cbor, cose, keys, record
+from gateway.evidence.cbor import RecordRefused
+from gateway.evidence.record import Kind
+from gateway.evidence.verification import Status
+from gateway.evidence.verify import FILE_BYTES_MAX, verify_file
+from gateway.null_set_file import NullSetRefused, read, sign, unverified, verify
+from tests.detection.null_sets import null_set
+from tests.evidence.samples import GATEWAY, KEY, draft
+
+NULLS = null_set([1.0, 0.0, 2.5])
+SIGNED = sign(NULLS, KEY)
+CDDL = pycddl.Schema((Path(__file__).parents[2] / "docs" / "null-set.cddl").read_text())
+
+
+def kept(folder: Path, data: bytes) -> Path:
+    """A file with these bytes."""
+    path = folder / "nulls.cbor"
+    path.write_bytes(data)
+    return path
+
+
+def altered(**changed: object) -> bytes:
+    """The signed set with other values at some keys of its map."""
+    _format, entries = cbor2.loads(cose.parse(SIGNED).payload)
+    entries.update({int(key[1:]): value for key, value in changed.items()})
+    payload = cbor.encode([null_set_file.FORMAT, entries])
+    return cose.sign(payload, KEY.ed25519, KEY.kid)
+
+
+def test_what_was_signed_is_what_is_read_and_anyone_can_verify_it(tmp_path: Path) -> None:
+    """The set comes back whole, and `spingate verify` says what it holds and what a signature does not show."""
+    assert verify(SIGNED, KEY.public.ed25519) == NULLS
+    assert unverified(SIGNED) == NULLS
+    found = verify_file(kept(tmp_path, SIGNED), KEY.public)
+    assert (found.status, found.what) == (Status.VALID, "null set")
+    assert "null set of 3 scans" in found.shown[0]
+    assert found.notes
+    assert null_set_file.FILE_BYTES_MAX == FILE_BYTES_MAX
+
+
+def test_the_published_description_is_what_is_written() -> None:
+    """An independent validator takes the payload, with and without the times that may be absent."""
+    for nulls in (NULLS, replace(NULLS, first_ns=None, last_ns=None, scans=(), excluded=())):
+        CDDL.validate_cbor(cose.parse(sign(nulls, KEY)).payload)
+    for key in ("_5", "_14", "_17"):
+        with pytest.raises(pycddl.ValidationError):
+            CDDL.validate_cbor(cose.parse(altered(**{key: "x"})).payload)
+
+
+def test_no_byte_of_it_can_be_changed_and_none_left_out(tmp_path: Path) -> None:
+    """Every flipped byte and every cut is refused, the empty file too."""
+    for place in range(len(SIGNED)):
+        flipped = SIGNED[:place] + bytes([SIGNED[place] ^ 1]) + SIGNED[place + 1:]
+        with pytest.raises(NullSetRefused):
+            verify(flipped, KEY.public.ed25519)
+        with pytest.raises(NullSetRefused):
+            verify(SIGNED[:place], KEY.public.ed25519)
+    with pytest.raises(NullSetRefused, match="follow"):
+        verify(SIGNED + b"\0", KEY.public.ed25519)
+    assert verify_file(kept(tmp_path, SIGNED[:-1]), KEY.public).status is not Status.VALID
+
+
+def test_a_stranger_cannot_sign_one() -> None:
+    """Only a key that was given counts; and one that claims its id does not help either."""
+    other = keys.generate()
+    with pytest.raises(NullSetRefused, match="which was not given"):
+        verify(sign(NULLS, other), KEY.public.ed25519)
+    forged = cose.sign(cose.parse(SIGNED).payload, other.ed25519, KEY.kid)
+    with pytest.raises(NullSetRefused, match="does not belong to these bytes"):
+        verify(forged, KEY.public.ed25519)
+
+
+def test_a_record_is_no_null_set_and_a_null_set_no_record(tmp_path: Path) -> None:
+    """What one signature was given for can never be shown as the other."""
+    message = cose.sign(record.encode(draft(Kind.FAULT), GATEWAY, 3), KEY.ed25519, KEY.kid)
+    with pytest.raises(NullSetRefused, match="not a 'spingate null set 1'"):
+        verify(message, KEY.public.ed25519)
+    with pytest.raises(RecordRefused):
+        record.decode(cose.verify(SIGNED, KEY.public.ed25519))
+    assert verify_file(kept(tmp_path, message), KEY.public).what == "record"
+
+
+@pytest.mark.parametrize(("changed", "words"), [
+    ({"_14": [0, 1]}, "not of 2 scans"), ({"_15": bytes(95)}, "digests"), ({"_15": bytes(96)}, "twice"),
+    ({"_16": [1, 2, 4]}, "from 1 to 3"), ({"_99": 0}, "not known"), ({"_8": ["RDX"]}, "by_substance"),
+    ({"_17": cbor2.CBORTag(86, b"\xff" * 24)}, "scores"), ({"_3": b""}, "software_sha256"),
+])
+def test_a_signed_set_that_contradicts_itself_is_refused(changed: dict[str, object], words: str) -> None:
+    """A good signature around columns that do not agree is no null set."""
+    with pytest.raises(NullSetRefused, match=words):
+        verify(altered(**changed), KEY.public.ed25519)
+
+
+def test_a_scan_that_counts_twice_is_not_signed() -> None:
+    """Neither end of the road takes one scan for two."""
+    with pytest.raises(NullSetRefused, match="twice"):
+        sign(replace(NULLS, scans=(NULLS.scans[0], NULLS.scans[0])), KEY)
+
+
+def test_the_largest_set_fits_and_a_larger_one_is_refused(tmp_path: Path) -> None:
+    """10 000 scans take 1.4 MB, are verified by the same command, and no more are signed."""
+    large: NullSet = null_set([0.5] * SCANS_MAX)
+    data = sign(large, KEY)
+    assert len(data) < 1_500_000
+    assert verify_file(kept(tmp_path, data), KEY.public).status is Status.VALID
+    with pytest.raises(NullSetRefused, match="at most 10000"):
+        sign(null_set([0.5] * (SCANS_MAX + 1)), KEY)
+
+
+def test_a_huge_file_is_not_read_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """100 MB, a folder, a named pipe and nothing at all: each is one clear line."""
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.write(SIGNED[:20])
+        file.truncate(100_000_000)
+    with pytest.raises(NullSetRefused, match="more than 4194304 bytes"):
+        read(huge)
+    assert verify_file(huge, KEY.public).status is Status.UNREADABLE
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "nothing"):
+        with pytest.raises(NullSetRefused, match="no such file"):
+            read(path)
