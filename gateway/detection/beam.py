@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.floor import noise_floor
+from gateway.detection.floor import DENSITY_FT_MIN, densities_ft, noise_floor
 from gateway.detection.head_array import ARRAY, GROUPS, POINTS, REFERENCES, steering
 from gateway.detection.interference import cancel, quiet_bins
 from gateway.detection.ringing import without_ringing
@@ -62,8 +62,8 @@ def form_beam(band: CalibratedBand, standoff_m: float) -> Beam:
         raise BandBlind(f"{band.plan.carrier_hz / 1e3:g} kHz: no array channel returns the pilot tone")
     samples = _without_pilot(band, alive)
     before = np.fft.fft(samples, norm="ortho")
-    # A channel in which most bins hold nothing at all is not a measurement, whatever its pilot says.
-    if not np.median(np.abs(before[alive]), axis=(1, 2)).min() > 0.0:
+    # A channel in which most bins hold less than any sensor's noise is not a measurement, whatever its pilot says.
+    if not densities_ft(np.abs(before[alive]) ** 2, band.plan).min() > DENSITY_FT_MIN:
         raise BandBlind(f"{band.plan.carrier_hz / 1e3:g} kHz: no noise, so these are not measured values")
     tones = find_tones(samples[REFERENCES][alive[REFERENCES]])
     spectra = np.fft.fft(subtract_tones(samples, tones), norm="ortho")
@@ -71,9 +71,8 @@ def form_beam(band: CalibratedBand, standoff_m: float) -> Beam:
     array = cancel(array, spectra[REFERENCES][alive[REFERENCES]], quiet_bins(array, marked))
     weights = beam_weights(array, marked, steering(standoff_m)[alive[ARRAY]])
     beam = np.tensordot(weights.conj(), array, axes=1)
-    beam, ringing_ft = without_ringing(beam, _floor(beam, marked), band.plan)
-    beam, carriers = _without_carriers(beam, band.plan.rate_hz)
-    marked |= carriers
+    beam, carriers, ringing_ft = _without_hazards(beam, _floor(beam, marked), band.plan, tones)
+    marked |= tone_bins(carriers)
     heard, seen = (_excess(before[part][alive[part]]) for part in (REFERENCES, ARRAY))
     return Beam(band.plan, beam, _floor(beam, marked), marked, alive, heard, seen, ringing_ft)
 
@@ -90,14 +89,24 @@ def _excess(spectra: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.asarray(power / np.median(power))
 
 
-def _without_carriers(beam: NDArray[np.complex128],
-                      rate_hz: float) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
-    """Subtract what is too narrow for an echo, and mark its bins."""
-    samples = np.fft.ifft(beam, norm="ortho")
-    tones = find_carriers(samples, rate_hz)
-    if not len(tones):
-        return beam, tone_bins(tones)
-    return np.fft.fft(subtract_tones(samples, tones), norm="ortho"), tone_bins(tones)
+def _without_hazards(beam: NDArray[np.complex128], floor: NDArray[np.float64], plan: BandPlan,
+                     tones: NDArray[np.float64]) -> tuple[NDArray[np.complex128], NDArray[np.float64], float]:
+    """Take out ringing and what is too narrow for an echo: the spectra, those carriers, the ringing's amplitude.
+
+    Where both are there the ringing is fitted again with the carriers known: each bends the other.
+    """
+    still, ringing_ft = without_ringing(beam, floor, plan, tones)
+    samples = np.fft.ifft(still, norm="ortho")
+    carriers = find_carriers(samples, plan.rate_hz)
+    if not len(carriers):
+        return still, carriers, ringing_ft
+    if ringing_ft:
+        samples = np.fft.ifft(beam, norm="ortho")
+    known = np.append(tones, carriers)
+    still = np.fft.fft(subtract_tones(samples, known), norm="ortho")
+    if ringing_ft:
+        still, ringing_ft = without_ringing(still, floor, plan, known)
+    return still, carriers, ringing_ft
 
 
 def _without_pilot(band: CalibratedBand, alive: NDArray[np.bool_]) -> NDArray[np.complex128]:

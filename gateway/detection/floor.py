@@ -14,6 +14,13 @@ from gateway.detection.head_array import POINTS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from drivers.sample import BandPlan
+
+# No magnetometer is quieter, in fT/sqrt(Hz) at one channel: the energy resolution limit S^2 V / (2 mu0) >= hbar, which
+# no sensor is known to pass by much (Mitchell and Palacios Alvarez, Rev. Mod. Phys. 92 (2020) 021001), gives this for a
+# cell of a quarter of a litre, and the best RF magnetometers published reach 0.2. What is quieter is not noise of a
+# sensor but rounding: constants, equal values, a pattern.
+DENSITY_FT_MIN: Final = 1e-3
 # Bins of one median: 5 kHz at 20 kHz, against lines of 10 bins at most.
 FLOOR_BINS: Final = 65
 # The floor changes slowly: a median every 8 bins, straight lines between.
@@ -39,3 +46,12 @@ def noise_floor(power: NDArray[np.float64], averages: int, left_out: NDArray[np.
     smooth = np.interp(np.arange(POINTS), np.arange(0, POINTS, STRIDE)[counted], medians)
     # Median of a Gamma(n) over its mean is 1 - 1/(3n) (Wilson-Hilferty, first order).
     return np.asarray(np.fft.ifftshift(smooth / (1.0 - 1.0 / (3.0 * averages))))
+
+
+def densities_ft(power: NDArray[np.float64], plan: BandPlan) -> NDArray[np.float64]:
+    """One-sided noise density of each channel in fT/sqrt(Hz), from [channel, group, bin] powers of a unitary FFT.
+
+    E|w|^2 = 2 S^2 rate / (trains echoes_per_group) per point; the median of an exponential is ln 2 of its mean.
+    """
+    averaged = plan.trains * plan.echoes_per_group / (2.0 * plan.rate_hz)
+    return np.asarray(np.sqrt(np.median(power, axis=(1, 2)) / np.log(2.0) * averaged))
