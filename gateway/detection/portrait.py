@@ -1,10 +1,10 @@
 """The fixed picture of a scan that the network looks at. A change here is a new layout version, and a new model.
 
 Layout 2: float32 [band 14][bin 256][channel 6], bands by rising carrier, bins by rising frequency. Channels: real and
-imaginary part of the whitened beam, its echo groups joined as the covered lines of the band decay, then joined at right
-angles to that; what the references and the array saw before anything was taken out. Everything asinh-compressed: a
-station is 60 dB above a line. (Layout 1 joined the halves of the train: 1.8 dB of the drugs' and 3.3 dB of RDX's deflection
-were lost, because after four echoes hardly anything is left of them.)
+imaginary part of the whitened beam, its echo groups joined as the covered lines of the band decay, then joined at
+right angles to that; what the references and the array saw before anything was taken out. Everything asinh-compressed:
+a station is 60 dB above a line. (Layout 1 joined the halves of the train: 1.8 dB of the drugs' and 3.3 dB of RDX's
+deflection were lost, because after four echoes hardly anything is left of them.)
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def _channels(beam: Beam) -> NDArray[np.float64]:
 def joints(plan: BandPlan) -> NDArray[np.float64]:
     """Two orthonormal ways of joining a band's echo groups, [2, 8]: noise keeps its variance in both.
 
-    The first is how the covered lines of the band decay, so that nothing of their energy is lost. The second tells lines of
-    different decay apart where the band holds such, else a decaying line from what stays alike through the train.
+    The first is how the covered lines of the band decay, so that nothing of their energy is lost. The second tells
+    lines of different decay apart where the band holds such, else a decaying line from what stays alike throughout.
     """
     known = sorted({properties(line).t2e_s.value for line in lines_in(plan)})
     # A band without a covered line is none of ours: any two ways will do.

@@ -1,7 +1,7 @@
-"""The probability that a covered substance lies in the bay, from likelihood ratio and network together. Pure arithmetic.
+"""The probability that a covered substance lies in the bay, from likelihood ratio and network together. Pure.
 
-Its figures stand in the model card: a logistic regression on held-out scans, whose composition the card states. It decides
-nothing. In a place where targets are rarer, or weaker, than there, so is what a probability stands for.
+Its figures stand in the model card: a logistic regression on held-out scans, whose composition the card states. It
+decides nothing. In a place where targets are rarer, or weaker, than there, so is what a probability stands for.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from gateway.detection.model_card import Stack
 
-# Evidence is -ln of the false-alarm probability per scan. Below the knee it tells noise from noise; above it, each unit is
-# worth about the same; and nothing is surer than the cap.
+# Evidence is -ln of the false-alarm probability per scan. Below the knee it tells noise from noise; above it, each unit
+# is worth about the same; and nothing is surer than the cap.
 KNEE: Final = 3.0
 CAP: Final = 25.0
 # The network's answers end here, in log odds: float32 and int8 have no finer ones.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hil.training.network import Model
 
 BATCH: Final = 64
-EPOCHS: Final = 12
+EPOCHS: Final = 14
 LEARNING_RATE: Final = 3e-3
 REPRESENTATIVE: Final = 300
 # Strata whose bands hold noise alone, but for the lines of a target.
@@ -62,8 +62,8 @@ def batches(pictures: NDArray[np.float16], truths: tuple[Truth, ...],
 def free_bands(truths: tuple[Truth, ...]) -> NDArray[np.bool_]:
     """Bands that hold noise alone, [scan, band]: noise from another scan's same band is as good.
 
-    Bands are independent, and every band of a scan without a hazard holds noise but for those of the target's lines, which
-    stay together. A calibrant, a confuser or a foreign line may lie anywhere: those scans stay as they are.
+    Bands are independent, and every band of a scan without a hazard holds noise but for those of the target's lines,
+    which stay together. A calibrant, a confuser or a foreign line may lie anywhere: those scans stay as they are.
     """
     held = {name: np.isin(np.arange(SHAPE[0]), places // BINS) for name, places in
             zip(SUBSTANCES, hypotheses(), strict=True)}

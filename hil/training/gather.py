@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SAY_EVERY: Final = 500
 # A training set is held in memory: 43 kB a scan in half precision, so that this many take 0.7 GB.
 PICTURES_MAX: Final = 16_000
-TRUTH_FIELDS: Final = (("substance", "U40"), ("deflection", "f4"), ("kind", "U16"), ("flat", "?"), ("interference", "?"),
-                       ("ringing", "?"))
+TRUTH_FIELDS: Final = (("substance", "U40"), ("deflection", "f4"), ("kind", "U16"), ("flat", "?"),
+                       ("interference", "?"), ("ringing", "?"))
 
 
 class TooManyPictures(ValueError):

@@ -1,4 +1,4 @@
-"""Figures of the decision, the network and the probabilities on held-out scans, each with its bound. Pure arithmetic."""
+"""Figures of the decision, the network and the probabilities on held-out scans, each with its bound. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gateway.detection.model_card import Figure, Measured
 from gateway.detection.rule import Ruling
 from hil.training.bounds import lower_bound, upper_bound
 from hil.training.examples import SUBSTANCES
-from hil.training.probabilities import of_any, of_the_likeliest, reliability, told, truth_of
-from hil.training.sensitivity_gap import gap
+from hil.training.probabilities import crossed, of_any, of_the_likeliest, reliability, told, truth_of
+from hil.training.sensitivity_gap import enough, gap
 from hil.training.thresholds import NO_NULL, evidence_of, judge
 from hil.training.worlds import HELD_OUT_CONFUSERS
 
@@ -43,14 +43,30 @@ def figures(data: Gathered, answers: NDArray[np.float32], stack: Stack,
     names, ratio, p = answers[:, :len(SUBSTANCES)], evidence_of(data), told(stack, data, answers)
     there = truth_of(data)
     rows = [_db(f"network against likelihood ratio, {stratum or 'all scans'}", gap(data, names, ratio, rng, stratum))
-            for stratum in ("", *STRATA[:3])]
+            for stratum in _compared(data)]
     rows += [_db(f"both together (calibrated probability) against likelihood ratio, {stratum or 'all scans'}",
-                 gap(data, p, ratio, rng, stratum)) for stratum in ("", *STRATA[:3])]
+                 gap(data, p, ratio, rng, stratum)) for stratum in _compared(data)]
     rows += [_ece("the scan's most probable substance", reliability(*of_the_likeliest(p, there), rng)),
              _ece("any covered substance", reliability(*of_any(p, there), rng)),
              _ece("the network's own answer for its most probable substance",
                   reliability(*of_the_likeliest(names.astype(float), there), rng))]
     return tuple(rows)
+
+
+def candidate(data: Gathered, answers: NDArray[np.float32], rng: np.random.Generator) -> tuple[Figure, ...]:
+    """What the likelihood ratio needs more than a decision by both together would, on the calibration set.
+
+    By this the rule was chosen: where the gain is not beyond its error, the likelihood ratio decides alone.
+    """
+    p, ratio = crossed(data, answers), evidence_of(data)
+    what = "calibration set: both together, fitted on the other half, against likelihood ratio"
+    return tuple(_db(f"{what}, {stratum or 'all scans'}", gap(data, p, ratio, rng, stratum))
+                 for stratum in _compared(data))
+
+
+def _compared(data: Gathered) -> tuple[str, ...]:
+    """All scans (""), and the strata that hold enough of them."""
+    return ("", *(stratum for stratum in STRATA[:3] if enough(data, stratum)))
 
 
 def _db(what: str, found: Gap) -> Figure:
@@ -97,7 +113,8 @@ def _false_alarms(data: Gathered, judged: Judged) -> list[Measured]:
     rows.append(_row(f"false alarm, confusers never trained on ({', '.join(HELD_OUT_CONFUSERS)})",
                      _alarmed(judged, unseen), lower=False))
     foreign = [n for n, t in enumerate(data.truths) if t.kind in NO_NULL]
-    rows.append(_row("alarm on a foreign crystal of two lines, never trained on", _alarmed(judged, foreign), lower=False))
+    rows.append(_row("alarm on a foreign crystal of two lines, never trained on", _alarmed(judged, foreign),
+                     lower=False))
     wrong = [any(r is Ruling.NAMED and SUBSTANCES[s] != t.substance for s, r in enumerate(judged.rulings[n]))
              for n, t in enumerate(data.truths) if t.substance]
     rows.append(_row("another substance named beside or instead of the target", wrong, lower=False))
@@ -107,7 +124,8 @@ def _false_alarms(data: Gathered, judged: Judged) -> list[Measured]:
 def _vetoes(data: Gathered, judged: Judged) -> list[Measured]:
     there = [(n, SUBSTANCES.index(t.substance)) for n, t in enumerate(data.truths) if t.substance]
     empty = [n for n, t in enumerate(data.truths) if not t.substance]
-    return [_row("targets vetoed by the network", [judged.rulings[n][s] is Ruling.VETOED for n, s in there], lower=False),
+    return [_row("targets vetoed by the network", [judged.rulings[n][s] is Ruling.VETOED for n, s in there],
+                 lower=False),
             _row("false alarms vetoed by the network, foreign crystals among them",
                  [Ruling.VETOED in judged.rulings[n] for n in empty], lower=False)]
 

@@ -1,7 +1,7 @@
 """The network: matched filters learnt on complex spectra, evidence for a line at each bin, and lines that coincide.
 
-Real and imaginary parts pass through the same filters and only their energy goes on: a band's phase is unknown. Evidence is
-added up where the lines of a substance lie at one temperature, and the best temperature counts. Needs TensorFlow.
+Real and imaginary parts pass through the same filters and only their energy goes on: a band's phase is unknown.
+Evidence is added up where the lines of a substance lie at one temperature, and the best one counts. Needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Model: TypeAlias = Any       # TensorFlow publishes no types
 keras, layers, ops = tf.keras, tf.keras.layers, tf.keras.ops
 
 BANDS, BINS, _ = SHAPE
-# Of the filters' first guess: half widths in bins at half height (the narrowest line is RDX's, 1.4 bins; the widest of a
-# poor crystal 20), and the angle between the two ways of joining the echo groups.
+# Of the filters' first guess: half widths in bins at half height (the narrowest line is RDX's, 1.4 bins; the widest of
+# a poor crystal 20), and the angle between the two ways of joining the echo groups.
 GUESSES: Final = (*((half, 0.0) for half in (1.2, 1.9, 3.0, 4.8, 7.6, 12.0)), (2.5, 0.35), (5.0, 0.35), (2.5, -0.35),
                   (5.0, -0.35), (3.0, 1.57), (8.0, 1.57))
 FILTER_BINS: Final = 31
@@ -96,8 +96,7 @@ def _scene(bins: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = layers.Conv2D(filters, (1, width), padding="same", activation="relu")(x)
         x = layers.MaxPool2D((1, 4))(x)
     x = layers.Dense(16, activation="relu")(layers.Dropout(0.3)(layers.Flatten()(x)))
-    scene = layers.Dense(3, activation="softmax")(x)
-    return scene, layers.Concatenate()([scene, layers.Dense(6, activation="relu")(x)])
+    return layers.Dense(3, activation="softmax")(x), layers.Dense(8, activation="relu")(x)
 
 
 def _named(best: list[tf.Tensor], hazard: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,7 @@ Fitted on the calibration set with the answers of the very bytes that ship, so t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,7 +31,7 @@ WEIGHTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Expected calibration error with the central 95 % of its bootstrap, over so many scans; and each bin's (told, true)."""
+    """Expected calibration error with the central 95 % of its bootstrap, and the (told, true) of each bin."""
 
     ece: float
     low: float
@@ -60,6 +60,20 @@ def told(stack: Stack, data: Gathered, answers: NDArray[np.float32]) -> NDArray[
     """The probability of each substance, [scan, substance]."""
     return np.array([[probability(stack, s, tuple(row[s])) for s in range(len(SUBSTANCES))]
                      for row in features_of(data, answers)])
+
+
+def crossed(data: Gathered, answers: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The probability of each substance by figures that were fitted without its scan: on the other half of the set."""
+    p = np.zeros((len(answers), len(SUBSTANCES)))
+    for half in (0, 1):
+        fitted, asked = (np.arange(len(answers)) % 2 == side for side in (half, 1 - half))
+        p[asked] = told(stack_of(_part(data, fitted), answers[fitted]), _part(data, asked), answers[asked])
+    return p
+
+
+def _part(data: Gathered, chosen: NDArray[np.bool_]) -> Gathered:
+    return replace(data, likelihood=data.likelihood[chosen],
+                   truths=tuple(truth for truth, kept in zip(data.truths, chosen, strict=True) if kept))
 
 
 def features_of(data: Gathered, answers: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DRAWS: Final = 200
 STEPS: Final = 20
+# A level that one of a hundred scans passes takes a hundred scans to find.
+SCANS_MIN: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class Gap:
     high: float
     nulls: int
     targets: int
+
+
+def enough(data: Gathered, stratum: str) -> bool:
+    """Tell whether a stratum holds enough scans for a level at the policy's rate and for a curve."""
+    targets = [bool(t.substance) for t in data.truths if t.stratum == stratum and t.kind not in NO_NULL]
+    return min(sum(targets), len(targets) - sum(targets)) >= SCANS_MIN
 
 
 def gap(data: Gathered, first: NDArray[np.floating], second: NDArray[np.floating], rng: np.random.Generator,
@@ -61,7 +69,7 @@ def _difference_db(pairs: list[tuple[NDArray[np.floating], NDArray[np.floating]]
 
 
 def _half_way(log_d: NDArray[np.float64], found: NDArray[np.bool_]) -> float:
-    """ln d at which half are found, by logistic regression on ln d."""
+    """Return ln d at which half are found, by logistic regression on ln d."""
     columns, fitted = np.stack([np.ones_like(log_d), log_d - 2.0], axis=1), np.array([0.0, 3.0])
     for _ in range(STEPS):
         p = 1.0 / (1.0 + np.exp(-np.clip(columns @ fitted, -30.0, 30.0)))

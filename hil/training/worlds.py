@@ -1,7 +1,7 @@
 """What training and test scans are drawn from: two sets of ranges that differ, of one composition.
 
-What a set is made of (shares of targets, strengths, hazards) is the same in both, because a probability is calibrated for
-a stated composition; everything a detector could learn by heart (places, times, distances, programmes) is not.
+What a set is made of (shares of targets, strengths, hazards) is the same in both, because a probability is calibrated
+for a stated composition; everything a detector could learn by heart (places, times, distances, programmes) is not.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ RINGING_SHARE: Final = 0.20
 STATION_ON_CARRIER: Final = 0.30
 # Strength of a target as its deflection d, any octave alike: below 3 nobody can see it, above 20 everybody.
 DEFLECTION: Final = (3.0, 20.0)
+# Said in the card: a probability holds for scans so made up, and for no others.
+COMPOSITION: Final = (
+    f"{TARGET_SHARE:.0%} of the scans hold one covered substance, each alike often, of deflection {DEFLECTION[0]:g} to "
+    f"{DEFLECTION[1]:g}, any octave alike; {FLAT_SHARE:.0%} have flat noise and no hazard; of the others "
+    f"{STATION_SHARE:.0%} have stations and {RINGING_SHARE:.0%} ringing, and of those without a target {SHARES[1]:.0%} "
+    f"hold a confuser, {SHARES[2]:.0%} a foreign crystal and {SHARES[3]:.0%} a calibrant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,9 @@ class Range:
 class World:
     """Where scans are drawn from. Logarithmic: station, ringing and foreign-line fields, and masses.
 
-    `tiers` are the shares of A, B and C. `raster` puts stations on the 9 and 5 kHz rasters of broadcasting, else they lie
-    anywhere in a band; `on_line` of them lie near a covered line, within about `on_line_hz`. `crystal_lines` is how many
-    lines a foreign crystal has.
+    `tiers` are the shares of A, B and C. `raster` puts stations on the 9 and 5 kHz rasters of broadcasting, else they
+    lie anywhere in a band; `on_line` of them lie near a covered line, within about `on_line_hz`. `crystal_lines` is how
+    many lines a foreign crystal has.
     """
 
     dwells_s: tuple[float, ...]
@@ -81,8 +87,9 @@ class World:
 
 
 TRAINING: Final = World(
-    dwells_s=(60.0, 120.0, 300.0), tiers=(1 / 3, 1 / 3, 1 / 3), standoff_m=Range(0.10, 0.40), kelvin=Range(253.0, 323.0),
-    bay_kelvin=Range(273.0, 313.0), lateral_m=0.05, width=Range(1.0, 3.0), slope=Range(-1.0, 1.0), city=Range(0.0, 1.0),
+    dwells_s=(60.0, 120.0, 300.0), tiers=(1 / 3, 1 / 3, 1 / 3), standoff_m=Range(0.10, 0.40),
+    kelvin=Range(253.0, 323.0), bay_kelvin=Range(273.0, 313.0), lateral_m=0.05, width=Range(1.0, 3.0),
+    slope=Range(-1.0, 1.0), city=Range(0.0, 1.0),
     gain_error=Range(0.0, 0.03), phase_error_rad=Range(0.0, 0.06), raster=False, on_line=0.6, on_line_hz=100.0,
     station_ft=(20.0, 30_000.0), depth=Range(0.0, 0.9), audio_hz=Range(300.0, 4500.0), ringing_ft=(3.0, 1000.0),
     ringing_s=Range(0.5e-3, 4e-3), confusers=CONFUSERS, confuser_kg=(0.3, 5.0), crystal_lines=1, dead_share=0.10)
