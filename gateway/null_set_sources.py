@@ -59,7 +59,8 @@ def of_record(reader: JournalReader, stored: Stored, keys: PublicKeys,
     try:
         scan = rebuilt(reader, record, body, known)
     except NotRebuilt as missing:
-        return body.instrument, Offered(stored.index, name, None, digest, why_not=str(missing))
+        why_not = str(missing).removeprefix(f"{name}: ")
+        return body.instrument, Offered(stored.index, name, None, digest, why_not=why_not)
     return body.instrument, Offered(stored.index, name, scan, digest, record.stamp.wall_ns)
 
 

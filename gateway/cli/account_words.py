@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gateway.cli.scan_verdict import accounts_tree, line_tree, score_tree
-from gateway.detection.testimony_words import differences, testimony_lines
+from gateway.detection.testimony_words import differences, words_of
 from gateway.monitor.canvas import curve
 from gateway.picture.explained import NOISE_SHOWN, curves_of, highest, span_of, strongest
 
@@ -31,7 +31,7 @@ def account_lines(account: Account, where: str, signed: Verdict | None) -> list[
         return [*lines, *signed_lines(signed)]
     if subject is None or account.testimony is None:
         return [*lines, "no band shows anything of a covered substance: there is nothing to explain"]
-    return [*lines, *subject_lines(subject), *testimony_lines(account.testimony, subject)]
+    return [*lines, *subject_lines(subject), *words_of(account.testimony, subject)]
 
 
 def verdict_lines(verdict: Verdict, where: str) -> list[str]:
@@ -45,7 +45,7 @@ def signed_lines(signed: Verdict) -> list[str]:
     for testimony in signed.accounts or ():
         score = next((one for one in signed.scores if one.substance == testimony.substance), None)
         if score is not None:
-            lines += ["as the record has it:", *subject_lines(score), *testimony_lines(testimony, score)]
+            lines += ["as the record has it:", *subject_lines(score), *words_of(testimony, score)]
     return lines
 
 

@@ -123,7 +123,8 @@ def offered(arguments: argparse.Namespace, key: SigningKey) -> Iterator[tuple[Or
     if not is_journal:
         if (arguments.first, arguments.last, arguments.instrument) != (None, None, ""):
             raise ValueError("--from, --to and --instrument are for a journal, not for scan files")
-        yield origin_of(gateway_of(arguments), f"{len(arguments.source)} scan files"), of_files(arguments.source)
+        source = f"scan files, {len(arguments.source)} in all"
+        yield origin_of(gateway_of(arguments), source), of_files(arguments.source)
         return
     if len(arguments.source) > 1 or None in {arguments.first, arguments.last}:
         raise ValueError("of one journal, --from INDEX and --to INDEX name the first and the last record")

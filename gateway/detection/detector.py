@@ -102,7 +102,7 @@ class Detector:
                 *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
         verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
         if self.against is not None:
-            verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings))
+            verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings), self.policy.pfa_per_scan)
         return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)
 
     def looks_from(self, scan: CalibratedScan) -> float:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 # Standard uncertainty of the head's own range finder: a prior, until its certificate says it.
 U_RANGE_M: Final = 0.002
+# A line is found within a step of the search.
+U_PLACE_HZ: Final = 40.0
+# Steps of temperature and slope that are weighed against each other: half a kelvin, a fiftieth of a slope's range.
+TEMPERATURES, SLOPES = 141, 51
 # A relaxation time that nobody published may be wrong by this factor either way; so are those recalled from memory.
 PRIOR_FACTORS: Final = (1.0 / 3.0, 1.0, 3.0)
 
@@ -76,10 +80,9 @@ def mass_of(fit: Fit, sights: tuple[Sight, ...], told: tuple[LineAccount, ...], 
                   for (placed, line), sight, account in zip(seen, sights, told, strict=True))
     if scale is None or not any(line.fitted.expected_ft_per_kg > 0.0 for line in lines):
         return None
-    kg, u_line = averaged(lines)
-    u_far = 3.0 * U_RANGE_M / scale.standoff_m
-    u_warm = u_kelvin(fit, scale) / fit.kelvin
-    u_relative = math.sqrt(scale.u_gain**2 + u_far**2 + u_warm**2)
+    kelvin, u_kelvin = temperature(fit, scale)
+    kg, u_line = (value * kelvin / fit.kelvin for value in averaged(lines))     # the moment falls as 1 / T
+    u_relative = math.sqrt(scale.u_gain**2 + (3.0 * U_RANGE_M / scale.standoff_m) ** 2 + (u_kelvin / kelvin) ** 2)
     u_kg = math.hypot(u_line, kg * u_relative)
     spread = [prior_ratio(lines, scale, t1, t2e) for t1, t2e in product(PRIOR_FACTORS, PRIOR_FACTORS)]
     return Mass(kg, u_kg if math.isfinite(u_kg) else None, kg * min(spread), kg * max(spread))
@@ -115,19 +118,24 @@ def joined(lines: tuple[tuple[float, float, float], ...]) -> tuple[float, float]
     return sum(found * per_kg / u**2 for found, u, per_kg in lines) / information, 1.0 / math.sqrt(information)
 
 
-def u_kelvin(fit: Fit, scale: Scale) -> float:
-    """Return how well the lines' place tells the temperature, at most what the range of cargo allows.
+def temperature(fit: Fit, scale: Scale) -> tuple[float, float]:
+    """Return the load's temperature and its u in kelvin, from where the strongest line lies.
 
-    A shift of df is df / slope in kelvin: the slope is uncertain by its half range (uniform), the table's frequency by
-    its own u.
+    Cargo has any temperature of the policy's range alike, and the line's slope any value of its half range alike; the
+    table's frequency has its own u. What the fit itself calls its temperature is the first of many that fit as well:
+    a line whose slope may be 0 tells nothing, and the middle of the range is all that is known.
     """
-    shift_k = abs(fit.kelvin - line_table().reference_temperature_k)
     strongest = max(range(len(fit.lines)), key=lambda at: fit.lines[at].z)
-    placed = fit.grid.lines[strongest]
-    slope = max(abs(placed.slope_hz_per_k + fit.deviation * placed.slope_half_range), 1.0)
-    u_slope = placed.slope_half_range / slope / math.sqrt(3.0)
-    u_place_k = properties(placed.line).u_khz.value * 1e3 / slope
-    return min(math.hypot(shift_k * u_slope, u_place_k), (scale.high_k - scale.low_k) / math.sqrt(12.0))
+    placed, reference_k = fit.grid.lines[strongest], line_table().reference_temperature_k
+    shift_hz = placed.frequency_hz(fit.kelvin, fit.deviation) - placed.line.frequency_khz * 1e3
+    u_hz = math.hypot(properties(placed.line).u_khz.value * 1e3, U_PLACE_HZ)
+    kelvin = np.linspace(scale.low_k, scale.high_k, TEMPERATURES)
+    slopes = placed.slope_hz_per_k + np.linspace(-1.0, 1.0, SLOPES) * placed.slope_half_range
+    off = (shift_hz - slopes[:, None] * (kelvin - reference_k)) / u_hz
+    likely = np.exp(-0.5 * (off**2 - np.min(off**2))).sum(axis=0)
+    share = likely / likely.sum()
+    mean = float(share @ kelvin)
+    return mean, float(np.sqrt(share @ (kelvin - mean) ** 2))
 
 
 def prior_ratio(lines: tuple[Weighed, ...], scale: Scale, t1_factor: float, t2e_factor: float) -> float:

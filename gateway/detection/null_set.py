@@ -136,15 +136,6 @@ def scans_needed(pfa: float) -> int:
     return max(1, math.ceil(1.0 / pfa - 1.0 - 1e-9))
 
 
-def joined(scores: Sequence[float], looks: int) -> tuple[tuple[float, ...], ...]:
-    """Return the nulls' scores in blocks of `looks` consecutive scans; what is left over at the end is not used.
-
-    A test on several scans of one load must be compared with nulls that were joined in the same way. Blocks that do
-    not overlap are exchangeable where the scans are.
-    """
-    return tuple(tuple(scores[at: at + looks]) for at in range(0, len(scores) - looks + 1, looks))
-
-
 def _named(head: Identity) -> str:
     return " ".join(word for word in (head.make, head.model, head.serial) if word) or "one that does not tell its name"
 

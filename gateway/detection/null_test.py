@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 class Against(Protocol):
     """What a detector holds its verdicts against."""
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:
-        """Return the verdict on `scan`, whose `scores` are in the order of the verdict's, as it is after the test."""
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:
+        """Return the verdict as it is after the test.
+
+        `scores` are the scan's, in the order of the verdict's; `pfa` is the rate of false alarms it was decided at.
+        """
         ...
 
 
@@ -33,7 +36,7 @@ class Against(Protocol):
 class ScoreOnly:
     """For making a null set: the verdict of theory with its scores, compared with nothing."""
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:  # noqa: ARG002  # as `Against`
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:  # noqa: ARG002  # as `Against`
         """Return the verdict with its scores."""
         return replace(verdict, null_check=NullCheck(1.0, 0, bytes(32), max(scores, default=0.0), scores))
 
@@ -44,7 +47,7 @@ class TheoryAlone:
 
     why: str
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:  # noqa: ARG002  # as `Against`
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:  # noqa: ARG002  # as `Against`
         """Return the verdict with the reason."""
         return replace(verdict, reasons=(*verdict.reasons, f"decided by theory alone: {self.why}"))
 
@@ -68,20 +71,22 @@ class NullTest:
         """Whether there are enough nulls for a p-value as small as is demanded."""
         return smallest_p(len(self.ascending)) <= self.pfa
 
-    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...]) -> Verdict:
+    def hold(self, verdict: Verdict, scan: CalibratedScan, scores: tuple[float, ...], pfa: float) -> Verdict:
         """Return the verdict with its conformal p-value; each alarm must be as extreme as the policy demands.
 
         Each substance is held against the highest score of any substance in each null, so that the chance of any
         false alarm in a scan is what is bounded, and a strong substance cannot carry a weak one along.
         """
         differs = self.setting.differs(setting_of(scan))
+        if not differs and pfa != self.pfa:
+            differs = f"decided at a false-alarm probability of {pfa:.3g}, the null set at {self.pfa:g}"
         if differs:
-            return TheoryAlone(f"the null set is not of this kind of scan: {differs}").hold(verdict, scan, scores)
+            return TheoryAlone(f"the null set is not of this kind of scan: {differs}").hold(verdict, scan, scores, pfa)
         top = max(scores, default=0.0)
         check = NullCheck(conformal_p(top, self.ascending), len(self.ascending), self.sha256, top, scores)
         if not self.suffices:
             few = f"{len(self.ascending)} scans in the null set: {scans_needed(self.pfa)} are needed for {self.pfa:g}"
-            return replace(TheoryAlone(few).hold(verdict, scan, scores), null_check=check)
+            return replace(TheoryAlone(few).hold(verdict, scan, scores, pfa), null_check=check)
         p_values = {score.substance: conformal_p(own, self.ascending)
                     for score, own in zip(verdict.scores, scores, strict=True)}
         return replace(self._held(verdict, p_values), null_check=check)

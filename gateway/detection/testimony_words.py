@@ -18,7 +18,7 @@ FAITHFUL = {True: "it looks at these lines", False: "it does NOT look at these l
             None: "it says too little to tell where it looks"}
 
 
-def testimony_lines(testimony: SubstanceAccount, score: SubstanceScore) -> list[str]:
+def words_of(testimony: SubstanceAccount, score: SubstanceScore) -> list[str]:
     """Return an account for a person, each line, then the network, then who else it might have been."""
     lines = mass_lines(testimony, score)
     for story in stories_in(testimony, score):

@@ -30,7 +30,8 @@ def alarms(scores: tuple[SubstanceScore, ...], rulings: Mapping[str, Ruling]) ->
     return tuple(said)
 
 
-def masses(scores: tuple[SubstanceScore, ...], told: tuple[SubstanceAccount, ...], standoff_m: float) -> tuple[str, ...]:
+def masses(scores: tuple[SubstanceScore, ...], told: tuple[SubstanceAccount, ...],
+           standoff_m: float) -> tuple[str, ...]:
     """How much of each alarmed substance it would be: what was measured, and apart from it what is assumed."""
     spread = {one.substance: one for one in told}
     return tuple(f"{score.substance}: {weight(score, spread[score.substance])}, if pure and {standoff_m:.2f} m away"

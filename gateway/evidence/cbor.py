@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # An entry bundle of C2SP tlog-tiles gives an entry's length 16 bits.
 RECORD_BYTES_MAX = 65_535
-# The deepest record (verdict > scores > lines) nests 6 containers; 16 leaves room and keeps the stack small.
+# The deepest record (verdict > accounts > lines > decay > groups) nests 9 containers; 16 leaves room and a small stack.
 DEPTH_MAX = 16
 # Tags that cbor2 turns into Python objects: dates, big numbers, references, sets, addresses, expressions.
 # No record holds one, so they are refused before anything is built from them.

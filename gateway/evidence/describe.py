@@ -9,7 +9,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.detection.testimony_words import testimony_lines
+from gateway.detection.testimony_words import words_of
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -87,7 +87,7 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     lines = [f"{body.instrument} scan {body.verdict.scan_id}: {body.verdict.outcome.upper()}"]
     lines += [f"because {reason}" for reason in body.verdict.reasons]
     scores = {score.substance: score for score in body.verdict.scores}
-    accounts = {one.substance: testimony_lines(one, scores[one.substance])
+    accounts = {one.substance: words_of(one, scores[one.substance])
                 for one in body.verdict.accounts or () if one.substance in scores}
     check = body.verdict.null_check
     if check is not None:

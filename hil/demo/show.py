@@ -23,7 +23,7 @@ from gateway.publisher.status import read_status
 from hil.demo.bay import OBJECTS, Bay
 from hil.demo.brokers import broker
 from hil.demo.site import Site
-from hil.demo.subscriber import ANOMALY, OUTCOMES, READING, VERDICT, Subscriber
+from hil.demo.subscriber import ANOMALY, READING, VERDICT, Subscriber
 from hil.demo.summary import Aftermath, Summary, outcomes, summarise
 
 if TYPE_CHECKING:
@@ -76,14 +76,8 @@ def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], N
 
 
 def reasons(body: dict[int, Any]) -> str:
-    """Return a verdict's reasons, and for a clear its largest detection limit, indented below it."""
-    judgement = body[2]
-    said = list(judgement[2])
-    if OUTCOMES[judgement[1]] == "clear" and judgement[3]:
-        weakest = max(judgement[3], key=lambda score: score[6])
-        count = len(judgement[3])
-        said.append(f"of {count} covered substances; the weakest limit is {weakest[6]:.2g} kg of {weakest[1]}")
-    return "".join(f"\n       {line}" for line in said)
+    """Return a verdict's reasons, indented below it; those of a clear say down to which masses."""
+    return "".join(f"\n       {line}" for line in body[2][2])
 
 
 def await_trolley(subscriber: Subscriber, say: Callable[[str], None]) -> None:

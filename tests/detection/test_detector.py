@@ -12,7 +12,8 @@ import pytest
 from calibration.lines import covered
 from calibration.reading import CalibratedScan, Trust
 from calibration.schedule import schedule
-from gateway.detection.detector import Detector, Policy, PolicyRefused
+from gateway.detection.detector import Detector, Policy, PolicyRefused, beams_of
+from gateway.detection.inspectability import EMPTY, obstacles
 from gateway.detection.verdict import Outcome, Verdict
 from hil.scene.bay import Bay, Station, Tier
 from hil.scene.load import Content, ForeignLine, Load
@@ -59,11 +60,58 @@ def test_a_parcel_with_a_covered_substance_alarms_and_shows_the_lines_that_made_
     assert any(substance in reason for reason in verdict.reasons)
 
 
-@pytest.mark.parametrize("name", ["empty", "benign", "urea", "carbamazepine", "ringing"])
+@pytest.mark.parametrize("name", ["benign", "urea", "carbamazepine", "ringing"])
 def test_harmless_loads_are_clear(name: str) -> None:
     """Sugar under a weak station, urea, a confuser with a line in the cocaine band, and ringing sand."""
     verdict = detector().decide(of_scenario(name))
     assert (verdict.outcome, named(verdict)) == (Outcome.CLEAR, set())
+
+
+def test_an_empty_bay_is_clear_only_where_the_policy_says_so() -> None:
+    """A range finder that looks past a parcel sees an empty bay, too: nobody is cleared by it unasked."""
+    empty = of_scenario("empty")
+    verdict = detector().decide(empty)
+    assert verdict.outcome is Outcome.NOT_INSPECTABLE
+    assert [reason for reason in verdict.reasons if reason.startswith(EMPTY)] == [verdict.reasons[0]]
+    allowed = Detector(Policy(empty_is_clear=True), detector().package).decide(empty)
+    assert allowed.outcome is Outcome.CLEAR
+    assert "nothing stands within 0.5 m: limits are for 0.15 m" in allowed.reasons
+
+
+@pytest.mark.parametrize(("standoff_m", "outcome"), [
+    (0.4999, Outcome.CLEAR), (0.5, Outcome.NOT_INSPECTABLE), (float("inf"), Outcome.NOT_INSPECTABLE)])
+def test_the_bay_is_empty_from_the_stated_distance_on(standoff_m: float, outcome: Outcome) -> None:
+    """At exactly 0.5 m nothing stands there; limits that are loose enough for 0.4999 m allow a clear."""
+    far = Detector(Policy(limit_kg_default=1000.0), detector().package)
+    assert far.decide(replace(of_scenario("benign"), standoff_m=standoff_m)).outcome is outcome
+
+
+def test_a_parcel_that_the_range_finder_misses_alarms_all_the_same_and_no_mass_is_claimed() -> None:
+    """An empty bay forbids a clear; it never stops an alarm, but nobody knows how far away the lines are."""
+    verdict = detector().decide(replace(of_scenario("nitrate"), standoff_m=0.6))
+    assert verdict.outcome is Outcome.ALARM
+    assert next(score.mass_kg for score in verdict.scores if score.alarmed) is None
+
+
+def test_a_clear_says_down_to_which_mass_of_every_covered_substance_worst_first() -> None:
+    """One line, with all of them by falling limit; a scan that is not inspectable promises nothing."""
+    verdict = detector().decide(of_scenario("benign"))
+    (said,) = [reason for reason in verdict.reasons if reason.startswith("clear down to")]
+    worst = sorted(verdict.scores, key=lambda score: -score.limit_kg)
+    assert [said.index(f"{score.limit_kg:.2g} kg {score.substance}") for score in worst] == sorted(
+        said.index(f"{score.limit_kg:.2g} kg {score.substance}") for score in worst)
+    assert {score.substance for score in worst} == {substance.name for substance in covered()}
+    assert not any("clear down to" in reason for reason in detector().decide(of_scenario("shielded")).reasons)
+
+
+@pytest.mark.parametrize(("kg", "blocked"), [
+    (3.0, False), (float(np.nextafter(3.0, 4.0)), True), (float("inf"), True), (float("nan"), True), (0.0, False)])
+def test_a_limit_above_the_policy_is_never_clear_to_the_last_bit(kg: float, *, blocked: bool) -> None:
+    """At exactly what is allowed it is; the next number above it, infinity and no number at all are not."""
+    scan_ = of_scenario("benign")
+    policy = Policy(limit_kg_max={"PETN": 3.0})
+    said = obstacles(scan_, beams_of(scan_, 0.2), {"PETN": kg}, policy)
+    assert bool([reason for reason in said if reason.startswith("PETN")]) is blocked
 
 
 def test_a_confuser_is_called_by_its_own_name_and_not_by_its_neighbours() -> None:
@@ -81,8 +129,8 @@ def test_a_shielded_parcel_is_not_inspectable_and_says_why() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_an_uncalibrated_scan_is_never_clear(seed: int) -> None:
-    """Without a certificate an empty bay is not inspectable."""
-    verdict = detector().decide(emulated(Bay(), Load(), seed, trusted=False))
+    """Without a certificate a harmless parcel is not inspectable."""
+    verdict = detector().decide(emulated(Bay(), Load(standoff_m=0.15), seed, trusted=False))
     assert verdict.outcome is not Outcome.CLEAR
     assert any("uncalibrated" in reason for reason in verdict.reasons)
 
@@ -115,7 +163,7 @@ def test_a_page_read_twice_changes_nothing() -> None:
     ((0, 1, 2), Outcome.NOT_INSPECTABLE), (tuple(range(8)), Outcome.NOT_INSPECTABLE)])
 def test_dead_channels_are_left_out_told_and_counted(dead: tuple[int, ...], outcome: Outcome) -> None:
     """One dead sensor or reference is survived; without references or with half the array nothing is clear."""
-    verdict = detector().decide(emulated(Bay(), Load(), dead=dead))
+    verdict = detector().decide(emulated(Bay(), Load(standoff_m=0.15), dead=dead))
     assert verdict.outcome is outcome
     assert any("pilot" in reason for reason in verdict.reasons)
 

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from drivers.sample import Identity
-from gateway.detection.null_set import Setting, conformal_p, joined, scans_needed, smallest_p
-from gateway.detection.null_test import NullTest, ScoreOnly, TheoryAlone
+from gateway.detection.glrt import Fit
+from gateway.detection.hypotheses import grids
+from gateway.detection.null_set import Setting, conformal_p, scans_needed, smallest_p
+from gateway.detection.null_test import NullTest, ScoreOnly, TheoryAlone, score
+from gateway.detection.rule import Ruling
 from gateway.detection.verdict import NullCheck, Outcome, SubstanceScore, Verdict
 from gateway.null_set_figures import excess, figures_of, histogram, two_samples
 from gateway.null_set_words import described, warnings
@@ -23,6 +26,7 @@ from tests.detection.null_sets import NAMES, SETTING, null_set
 EMPTY = calibrated(scan(SETTING.plans, Bay(), Load(), np.random.default_rng(1), 300.0))
 OF_THE_BAY = replace(EMPTY, device=SETTING.head)
 DIGEST = bytes(range(32))
+GRID = grids(SETTING.plans[:1], 290.0, 300.0)[0]
 
 
 def scatter(trials: int, p: float) -> float:
@@ -44,7 +48,7 @@ def held(nulls: list[float], setting: Setting = SETTING, **scores: float) -> Ver
     """The verdict after it was held against a null set of these scores."""
     test = NullTest.of(null_set(nulls, setting), DIGEST)
     before, given = verdict(**scores)
-    return test.hold(before, OF_THE_BAY, given)
+    return test.hold(before, OF_THE_BAY, given, 0.01)
 
 
 def test_the_p_value_counts_ties_against_the_scan() -> None:
@@ -70,7 +74,7 @@ def test_false_alarms_are_bounded_at_every_number_of_nulls_over_the_draw_of_the_
     rng = np.random.default_rng(count)
     scores = rng.standard_exponential((8000, count + 1)) ** 1.5
     scores = np.floor(scores / grain) * grain if grain else scores
-    p = np.array([conformal_p(row[0], np.sort(row[1:])) for row in scores])
+    p = np.array([conformal_p(row[0], sorted(row[1:])) for row in scores.tolist()])
     for level in (0.05, 0.1, 0.3):
         hits = int(np.sum(p <= level))
         assert hits <= len(p) * level + scatter(len(p), level), f"{hits} of {len(p)} at {level}"
@@ -82,7 +86,7 @@ def test_p_values_of_nulls_are_uniform() -> None:
     """Kolmogorov-Smirnov of 2000 p-values, each against a null set of its own, on the grid that they live on."""
     rng = np.random.default_rng(5)
     scores = rng.standard_exponential((2000, 100))
-    p = np.sort([conformal_p(row[0], np.sort(row[1:])) for row in scores])
+    p = np.sort([conformal_p(row[0], sorted(row[1:])) for row in scores.tolist()])
     # Uniform on 1/100 ... 1: the distance at a step, where the distribution functions must agree.
     distance = max(abs(np.searchsorted(p, step / 100 + 1e-9) / len(p) - step / 100) for step in range(1, 101))
     assert math.sqrt(len(p)) * distance < 1.63, "p below 0.01"
@@ -115,8 +119,8 @@ def test_a_strong_substance_does_not_carry_a_weak_one_along() -> None:
 
 def test_ninety_eight_scans_leave_the_decision_to_theory_and_say_so() -> None:
     """Too few nulls change no answer, in either direction."""
-    for nulls, score in (([1.0] * 98, 30.0), ([9.0] * 98, 5.0)):
-        after = held(nulls, a=score)
+    for nulls, found in (([1.0] * 98, 30.0), ([9.0] * 98, 5.0)):
+        after = held(nulls, a=found)
         assert (after.outcome, after.scores[0].alarmed) == (Outcome.ALARM, True)
         assert "98 scans in the null set: 99 are needed for 0.01" in after.reasons[-1]
         assert after.null_check is not None
@@ -155,18 +159,30 @@ def test_a_clear_stays_clear_and_a_refused_set_changes_no_answer() -> None:
     """The test can only hold an alarm back; where the set is broken it does nothing but say so."""
     assert held([0.0] * 99).outcome is Outcome.CLEAR
     before, given = verdict(a=5.0)
-    after = TheoryAlone("the signature is wrong").hold(before, OF_THE_BAY, given)
+    after = TheoryAlone("the signature is wrong").hold(before, OF_THE_BAY, given, 0.01)
     assert (after.outcome, after.scores, after.null_check) == (before.outcome, before.scores, None)
     assert after.reasons[-1] == "decided by theory alone: the signature is wrong"
-    told = ScoreOnly().hold(before, OF_THE_BAY, given).null_check
+    told = ScoreOnly().hold(before, OF_THE_BAY, given, 0.01).null_check
     assert told is not None
     assert (told.p_value, told.scans, told.score) == (1.0, 0, 5.0)
 
 
-def test_joined_nulls_are_blocks_of_consecutive_scans_without_overlap() -> None:
-    """What is left over at the end is used by no block."""
-    assert joined([1.0, 2.0, 3.0, 4.0, 5.0], 2) == ((1.0, 2.0), (3.0, 4.0))
-    assert joined([1.0], 2) == ()
+def test_a_look_of_a_sequence_is_decided_by_theory_and_says_so() -> None:
+    """A look spends a share of the rate: nulls that were decided at all of it say nothing about it."""
+    before, given = verdict(a=5.0)
+    after = NullTest.of(null_set([9.0] * 99), DIGEST).hold(before, OF_THE_BAY, given, 1e-4)
+    assert (after.outcome, after.null_check) == (Outcome.ALARM, None)
+    assert "0.0001, the null set at 0.01" in after.reasons[-1]
+
+
+@pytest.mark.parametrize(("ruling", "log_p", "consistent", "wanted"), [
+    (Ruling.SILENT, -3.0, True, 3.0), (Ruling.SILENT, -30.0, False, 0.0), (Ruling.NAMED, -30.0, True, 30.0),
+    (Ruling.VETOED, -30.0, True, 0.0), (Ruling.SILENT, 0.0, True, 0.0), (Ruling.NAMED, -4.0, True, -math.log(0.01)),
+])
+def test_only_what_could_alarm_scores(ruling: Ruling, log_p: float, consistent: bool, wanted: float) -> None:  # noqa: FBT001  # a case
+    """A line that fits no substance, or is vetoed, is no measure for alarms; what alarms scores as one."""
+    fit = Fit(GRID, 0.0, log_p, 295.0, 0.0, 0, (), consistent)
+    assert score(fit, ruling, 0.01) == pytest.approx(wanted)
 
 
 def test_too_many_small_p_values_and_a_bay_that_changed_are_warned_of_and_a_good_set_is_not() -> None:

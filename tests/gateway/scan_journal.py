@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.detection.detector import Detector
+    from gateway.evidence.keys import SigningKey
 
 Result = TypeVar("Result")
 
@@ -49,12 +50,13 @@ def captured(name: str, scan_id: int) -> ScanCapture:
                        ("band 2 read again",))
 
 
-def journal_of(path: Path, detector: Detector, names: tuple[str, ...], *, certified: bool = True) -> None:
+def journal_of(path: Path, detector: Detector, names: tuple[str, ...], *, certified: bool = True,
+               key: SigningKey | None = None) -> None:
     """Write a journal: a certificate, and each named scene scanned and decided."""
     now = clock.now()
     text = certificate_text(head_certificate(HEAD, GAINS, now.wall_ns / 1e9))
     certificate = parse_certificate(text.encode(), "head.toml")
-    journal = open_journal(path, "bay-1", keys.generate())
+    journal = open_journal(path, "bay-1", key or keys.generate())
     writer = Writer(journal, clock.monotonic_ns, clock.wall_ns)
     writer.start()
     drafter = Drafter(clock.boot_id(), Provenance("test", bytes(32), bytes(32)))
