@@ -1,6 +1,6 @@
-"""Fit the network to a set of pictures: phases turned, empty bands exchanged, then exported. Needs TensorFlow.
+"""Fit the network to a set of pictures, and export it. Needs TensorFlow.
 
-What is unknown in service is made unknown here: the receiver's phase in each band, and which noise meets which load.
+The pictures it sees are those of hil/training/batches.py; ambiguous targets do not count.
 """
 
 from __future__ import annotations
@@ -13,25 +13,20 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import tensorflow as tf
 
-from gateway.detection.portrait import KNEE, SHAPE
-from hil.training.examples import SUBSTANCES, targets
-from hil.training.network import BINS, hypotheses
+from gateway.detection.portrait import SHAPE
+from hil.training.batches import BATCH, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
     from hil.training.emulated import Truth
     from hil.training.network import Model
 
-BATCH: Final = 64
 EPOCHS: Final = 14
 LEARNING_RATE: Final = 3e-3
 REPRESENTATIVE: Final = 300
-# Strata whose bands hold noise alone, but for the lines of a target.
-PLAIN: Final = frozenset({"flat noise", "coloured noise"})
-EXCHANGED: Final = 0.5
 # What the scene classes weigh beside the names.
 SCENE_WEIGHT: Final = 0.3
 
@@ -42,44 +37,6 @@ def fit(model: Model, pictures: NDArray[np.float16], truths: tuple[Truth, ...], 
     schedule = tf.keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * steps)
     model.compile(tf.keras.optimizers.Adam(schedule), loss=_loss)
     model.fit(batches(pictures, truths, np.random.default_rng(seed)), epochs=EPOCHS, steps_per_epoch=steps, verbose=2)
-
-
-def batches(pictures: NDArray[np.float16], truths: tuple[Truth, ...],
-            rng: np.random.Generator) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Batches for ever: pictures, and wanted outputs with their weights behind them."""
-    wanted = np.array([np.concatenate(targets(truth)) for truth in truths], np.float32)
-    free, empty = free_bands(truths), np.flatnonzero([t.stratum in PLAIN and t.kind != "target" for t in truths])
-    while True:
-        order = rng.permutation(len(pictures))
-        for start in range(0, len(order), BATCH):
-            chosen = order[start: start + BATCH]
-            batch = pictures[chosen].astype(np.float32)
-            scan, band = np.nonzero(free[chosen] & (rng.random((len(chosen), SHAPE[0])) < EXCHANGED))
-            batch[scan, band] = pictures[rng.choice(empty, len(scan)), band] if len(empty) else batch[scan, band]
-            yield turned(batch, rng), wanted[chosen]
-
-
-def free_bands(truths: tuple[Truth, ...]) -> NDArray[np.bool_]:
-    """Bands that hold noise alone, [scan, band]: noise from another scan's same band is as good.
-
-    Bands are independent, and every band of a scan without a hazard holds noise but for those of the target's lines,
-    which stay together. A calibrant, a confuser or a foreign line may lie anywhere: those scans stay as they are.
-    """
-    held = {name: np.isin(np.arange(SHAPE[0]), places // BINS) for name, places in
-            zip(SUBSTANCES, hypotheses(), strict=True)}
-    nothing = np.zeros(SHAPE[0], bool)
-    return np.array([~held.get(t.substance, nothing) if t.stratum in PLAIN else nothing for t in truths])
-
-
-def turned(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Pictures [scan, band, bin, channel] with the complex pairs of each band turned by a random phase."""
-    turn = np.exp(2j * np.pi * rng.random((*picture.shape[:2], 1))).astype(np.complex64)
-    plain = np.sinh(picture[..., :4] / np.float32(KNEE))
-    for pair in (0, 2):
-        z = (plain[..., pair] + 1j * plain[..., pair + 1]) * turn
-        plain[..., pair], plain[..., pair + 1] = z.real, z.imag
-    picture[..., :4] = np.float32(KNEE) * np.arcsinh(plain)
-    return picture
 
 
 def _loss(truth: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:

@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from calibration.schedule import DWELL_S_MAX, schedule
-from gateway.detection.echo_search import STEP_CELLS
-from gateway.detection.hypotheses import grids
 from gateway.detection.portrait import SHAPE
-from hil.training.emulated import KELVIN
-from hil.training.examples import SUBSTANCES
+from hil.training.batches import BANDS, BINS, hypotheses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
 Model: TypeAlias = Any       # TensorFlow publishes no types
 keras, layers, ops = tf.keras, tf.keras.layers, tf.keras.ops
 
-BANDS, BINS, _ = SHAPE
 # Of the filters' first guess: half widths in bins at half height (the narrowest line is RDX's, 1.4 bins; the widest of
 # a poor crystal 20), and the angle between the two ways of joining the echo groups.
 GUESSES: Final = (*((half, 0.0) for half in (1.2, 1.9, 3.0, 4.8, 7.6, 12.0)), (2.5, 0.35), (5.0, 0.35), (2.5, -0.35),
@@ -47,13 +42,6 @@ def build() -> Model:
     flat = layers.ZeroPadding1D((0, 1))(layers.Reshape((BANDS * BINS, EVIDENCE))(evidence))
     best = [_BestHypothesis(places)(flat) for places in hypotheses()]
     return keras.Model(picture, layers.Concatenate()([_named(best, hazard), scene]))
-
-
-def hypotheses() -> list[NDArray[np.int32]]:
-    """Of each substance: the bin of each line, [hypothesis, line], counted through all bands; behind the last: none."""
-    laid = {grid.substance.name: grid for grid in grids(schedule(DWELL_S_MAX), *KELVIN)}
-    return [np.where(laid[name].band >= 0, laid[name].band.astype(np.int32) * BINS + laid[name].cell // STEP_CELLS,
-                     BANDS * BINS).astype(np.int32) for name in SUBSTANCES]
 
 
 class _BestHypothesis(layers.Layer):  # type: ignore[misc]  # TensorFlow publishes no types

@@ -34,18 +34,17 @@ def gathered(rng: np.random.Generator, count: int) -> tuple[Gathered, np.ndarray
     truths, likelihood, answers = [], [], []
     for n in range(count):
         substance = SUBSTANCES[n % 8] if n % 2 else ""
-        truths.append(Truth(substance, 7.0 if substance else 0.0, "target" if substance else "benign",
-                            interference=False, ringing=False, tier=Tier.B, dwell_s=300.0))
-        log_p = rng.uniform(-8.0, 0.0, 8)
-        likelihood.append(np.stack([log_p, log_p < math.log(0.008), rng.random(8) < 0.9], axis=1))
+        truths.append(Truth(substance, 3.0 + n % 17 if substance else 0.0, "target" if substance else "benign",
+                            flat=n % 4 < 2, interference=False, ringing=False))
+        log_p = -rng.exponential(1.0, 8)
         answer = np.append(rng.random(8) ** 6, [1.0, 0.0, 0.0])
         if substance:
+            log_p[n % 8] = rng.uniform(-20.0, 0.0)
             answer[n % 8] = 1.0 - rng.random() ** 6
+        likelihood.append(np.stack([log_p, log_p < math.log(0.01), rng.random(8) < 0.9], axis=1))
         answers.append(answer)
-    wanted, weight = zip(*(targets(t) for t in truths), strict=True)
-    pictures = np.zeros((0, *SHAPE), np.float16)
-    return Gathered(pictures, np.array(wanted), np.array(weight), np.array(likelihood, np.float32),
-                    tuple(truths)), np.array(answers, np.float32)
+    array = np.array(answers, np.float32)
+    return Gathered(np.array(likelihood, np.float32), (array,), tuple(truths)), array
 
 
 def test_an_emulated_scan_is_fixed_by_its_seed_and_number() -> None:
