@@ -51,11 +51,14 @@ class Thresholds(_Strict, frozen=True):
 class Stack(_Strict, frozen=True):
     """The figures of the probabilities (gateway/detection/probability.py): an offset for each substance, three weights.
 
-    `composition` says of which scans the probabilities hold.
+    `any_offset` and `any_weight` make log odds of any substance from those of independent ones. `composition` says of
+    which scans the probabilities hold.
     """
 
     offsets: tuple[float, ...]
     weights: tuple[Weight, Weight, Weight]
+    any_offset: float = 0.0
+    any_weight: Weight = 1.0
     composition: str = ""
 
 

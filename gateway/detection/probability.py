@@ -28,17 +28,31 @@ def features(log_p: float, given: float, *, consistent: bool) -> tuple[float, fl
     Lines that do not fit together are no evidence of this substance.
     """
     evidence = min(-log_p, CAP) if consistent else 0.0
-    low = 1.0 / (1.0 + math.exp(LOG_ODDS_MAX))
-    held = min(max(given, low), 1.0 - low)
-    return min(evidence, KNEE), max(evidence - KNEE, 0.0), math.log(held / (1.0 - held))
+    held = min(max(log_odds(given), -LOG_ODDS_MAX), LOG_ODDS_MAX)
+    return min(evidence, KNEE), max(evidence - KNEE, 0.0), held
 
 
 def probability(stack: Stack, place: int, seen: tuple[float, float, float]) -> float:
     """The probability of the substance at this place among the card's outputs."""
-    z = stack.offsets[place] + sum(weight * value for weight, value in zip(stack.weights, seen, strict=True))
+    weighed = zip(stack.weights, seen, strict=True)
+    return _logistic(stack.offsets[place] + sum(weight * value for weight, value in weighed))
+
+
+def any_of(stack: Stack, probabilities: Iterable[float]) -> float:
+    """The probability that any of the substances is there.
+
+    They exclude one another where the figures were found, and are not independent: that is what the last figures mend.
+    """
+    some = 1.0 - math.prod(1.0 - p for p in probabilities)
+    return _logistic(stack.any_offset + stack.any_weight * log_odds(some))
+
+
+def log_odds(p: float) -> float:
+    """Log odds of a probability, as far as figures go."""
+    low = 1.0 / (1.0 + math.exp(CAP))
+    held = min(max(p, low), 1.0 - low)
+    return math.log(held / (1.0 - held))
+
+
+def _logistic(z: float) -> float:
     return 1.0 / (1.0 + math.exp(-z)) if z > 0.0 else math.exp(z) / (1.0 + math.exp(z))
-
-
-def any_of(probabilities: Iterable[float]) -> float:
-    """The probability that any of the substances is there."""
-    return 1.0 - math.prod(1.0 - p for p in probabilities)

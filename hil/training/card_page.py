@@ -49,7 +49,9 @@ def _stack(card: Card) -> list[str]:
     names = ("evidence up to 3", "evidence above 3", "log odds of the network")
     weights = [f"| weight of {name} | {weight:.4f} |" for name, weight in zip(names, card.stack.weights, strict=True)]
     offsets = [f"| {name} | {offset:.4f} |" for name, offset in zip(card.outputs, card.stack.offsets, strict=False)]
-    return ["| figure | value |", "|---|---|", *weights, *offsets]
+    joint = [f"| offset of any substance | {card.stack.any_offset:.4f} |",
+             f"| weight of any substance's log odds | {card.stack.any_weight:.4f} |"]
+    return ["| figure | value |", "|---|---|", *weights, *offsets, *joint]
 
 
 def _figure(row: Figure) -> str:

@@ -47,7 +47,7 @@ def figures(data: Gathered, answers: NDArray[np.float32], stack: Stack,
     rows += [_db(f"both together (calibrated probability) against likelihood ratio, {stratum or 'all scans'}",
                  gap(data, p, ratio, rng, stratum)) for stratum in _compared(data)]
     rows += [_ece("the scan's most probable substance", reliability(*of_the_likeliest(p, there), rng)),
-             _ece("any covered substance", reliability(*of_any(p, there), rng)),
+             _ece("any covered substance", reliability(*of_any(stack, p, there), rng)),
              _ece("the network's own answer for its most probable substance",
                   reliability(*of_the_likeliest(names.astype(float), there), rng))]
     return tuple(rows)

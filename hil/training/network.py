@@ -44,7 +44,7 @@ def build() -> Model:
     return keras.Model(picture, layers.Concatenate()([_named(best, hazard), scene]))
 
 
-class _BestHypothesis(layers.Layer):  # type: ignore[misc]  # TensorFlow publishes no types
+class _BestHypothesis(layers.Layer):  # type: ignore[name-defined,misc]  # TensorFlow publishes no types
     """Evidence [bin, kind] added over the lines of each hypothesis; of each kind, the most that any has."""
 
     def __init__(self, places: NDArray[np.int32]) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 
 from gateway.detection.model_card import Stack
-from gateway.detection.probability import any_of, features, probability
+from gateway.detection.probability import any_of, features, log_odds, probability
 from hil.training.examples import SUBSTANCES
 
 if TYPE_CHECKING:
@@ -52,8 +53,16 @@ def stack_of(data: Gathered, answers: NDArray[np.float32]) -> Stack:
         weights[used] = found[len(SUBSTANCES):]
         if (weights >= 0.0).all():
             offsets = tuple(round(float(v), 5) for v in found[:len(SUBSTANCES)])
-            return Stack(offsets=offsets, weights=tuple(round(float(v), 5) for v in weights))
+            low, high, network = (round(float(v), 5) for v in weights)
+            return _with_any(Stack(offsets=offsets, weights=(low, high, network)), data, answers)
         used &= weights >= 0.0
+
+
+def _with_any(stack: Stack, data: Gathered, answers: NDArray[np.float32]) -> Stack:
+    """The same with the figures for any substance."""
+    p, there = of_any(stack, told(stack, data, answers), truth_of(data))
+    offset, weight = _logistic(np.array([[1.0, log_odds(float(one))] for one in p]), there)
+    return msgspec.structs.replace(stack, any_offset=round(float(offset), 5), any_weight=round(float(weight), 5))
 
 
 def told(stack: Stack, data: Gathered, answers: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -95,9 +104,10 @@ def of_the_likeliest(p: NDArray[np.float64], there: NDArray[np.bool_]) -> tuple[
     return p[rows, at], there[rows, at]
 
 
-def of_any(p: NDArray[np.float64], there: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def of_any(stack: Stack, p: NDArray[np.float64],
+           there: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Of each scan: the probability of any covered substance, and whether one was there."""
-    return np.array([any_of(row) for row in p]), there.any(axis=1)
+    return np.array([any_of(stack, row) for row in p]), np.asarray(there.any(axis=1))
 
 
 def reliability(p: NDArray[np.float64], true: NDArray[np.bool_], rng: np.random.Generator) -> Reliability:
