@@ -10,6 +10,7 @@ from gateway.detection.model_card import Figure, Measured
 from gateway.detection.rule import Ruling
 from hil.training.bounds import lower_bound, upper_bound
 from hil.training.examples import SUBSTANCES
+from hil.training.probabilities import BINS as EQUAL_BINS
 from hil.training.probabilities import crossed, of_any, of_the_likeliest, reliability, told, truth_of
 from hil.training.sensitivity_gap import enough, gap
 from hil.training.thresholds import NO_NULL, evidence_of, judge
@@ -75,7 +76,7 @@ def _db(what: str, found: Gap) -> Figure:
 
 
 def _ece(what: str, found: Reliability) -> Figure:
-    what = f"expected calibration error, {what} ({found.scans} scans, {len(found.bins)} bins of equal mass)"
+    what = f"expected calibration error, {what} ({found.scans} scans, {EQUAL_BINS} bins of equal mass)"
     return Figure(what, round(found.ece, 4), "", round(found.low, 4), round(found.high, 4))
 
 

@@ -32,13 +32,12 @@ WEIGHTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Expected calibration error with the central 95 % of its bootstrap, and the (told, true) of each bin."""
+    """Expected calibration error with the central 95 % of its bootstrap, over so many scans."""
 
     ece: float
     low: float
     high: float
     scans: int
-    bins: tuple[tuple[float, float], ...]
 
 
 def stack_of(data: Gathered, answers: NDArray[np.float32]) -> Stack:
@@ -113,9 +112,7 @@ def of_any(stack: Stack, p: NDArray[np.float64],
 def reliability(p: NDArray[np.float64], true: NDArray[np.bool_], rng: np.random.Generator) -> Reliability:
     """How far told probabilities are from what came true: mean over equal-mass bins of |mean told - share true|."""
     drawn = [_ece(p[chosen], true[chosen]) for chosen in rng.integers(0, len(p), (DRAWS, len(p)))]
-    order = np.argsort(p, kind="stable")
-    bins = tuple((float(p[part].mean()), float(true[part].mean())) for part in np.array_split(order, BINS))
-    return Reliability(_ece(p, true), float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975)), len(p), bins)
+    return Reliability(_ece(p, true), float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975)), len(p))
 
 
 def _ece(p: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
