@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gateway import __version__, clock
 from gateway.acquisition import check_drivers
 from gateway.clock_watch import ClockWatch
+from gateway.detection.pass_model import LateModel
 from gateway.drafts import Drafter
 from gateway.duties import check_duties
 from gateway.evidence import keys
@@ -147,7 +148,8 @@ def assemble(loaded: Loaded) -> Assembly:
         queue_records_max=loaded.config.journal.queue_records_max,
     )
     writer.start()
-    lanes = [open_lane(loaded, instrument) for instrument in loaded.config.instrument]
+    label = LateModel().likeness
+    lanes = [open_lane(loaded, instrument, label) for instrument in loaded.config.instrument]
     judgement, model = take_up_model(loaded)
     by_name = {one.lane.name: one.lane for one in lanes}
     table = loaded.config.clock

@@ -160,6 +160,15 @@ def decode(payload: bytes) -> NullSet:
         raise NullSetRefused(f"null set: {refused}") from refused
 
 
+def load(path: Path, keys: Mapping[bytes, Ed25519PublicKey] | None) -> tuple[NullSet, bytes]:
+    """Return the null set in a file and its bytes; whoever signed it, where `keys` is None. Raises NullSetRefused."""
+    data = read(path)
+    try:
+        return (unverified(data) if keys is None else verify(data, keys)), data
+    except NullSetRefused as refused:
+        raise NullSetRefused(f"{path}: {refused}") from refused
+
+
 def read(path: Path) -> bytes:
     """Return the bytes of a file that is no longer than a null set may be. Raises NullSetRefused."""
     try:
@@ -171,6 +180,8 @@ def read(path: Path) -> bytes:
         raise NullSetRefused(f"{path}: {error.strerror}") from error
     if len(data) > FILE_BYTES_MAX:
         raise NullSetRefused(f"{path}: more than {FILE_BYTES_MAX} bytes: no null set")
+    if not data:
+        raise NullSetRefused(f"{path}: an empty file")
     return data
 
 

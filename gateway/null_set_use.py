@@ -16,7 +16,7 @@ from gateway.detection.null_test import NullTest, TheoryAlone
 from gateway.evidence.act import ModelBody
 from gateway.evidence.body import clipped
 from gateway.evidence.keys import KeyUnusable, load_public
-from gateway.null_set_file import NullSetRefused, read, sha256, verify
+from gateway.null_set_file import NullSetRefused, load, read, sha256, verify
 from gateway.null_set_words import described, warnings
 from gateway.software import detection_sha256
 
@@ -98,8 +98,8 @@ def listed_keys(loaded: Loaded) -> dict[bytes, Ed25519PublicKey]:
 
 def test_of(path: Path, keys: Mapping[bytes, Ed25519PublicKey], detector: Detector) -> NullTest:
     """Return the test against the set in a file, for one look at a scan. Raises NullSetRefused."""
-    data = read(path)
-    return NullTest.of(fitting(verify(data, keys), detector), sha256(data))
+    nulls, data = load(path, keys)
+    return NullTest.of(fitting(nulls, detector), sha256(data))
 
 
 def fitting(nulls: NullSet, detector: Detector | None) -> NullSet:

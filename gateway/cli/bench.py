@@ -1,4 +1,4 @@
-"""spingate bench: measure memory, records per second, latency beside a floor, a long run, detection and the lane.
+"""spingate bench: measure memory, records per second, latency beside a floor, a long run, detection, the lane.
 
 Real processes and a real broker on loopback, emulated instruments in a process of their own. It asserts nothing.
 """
@@ -9,21 +9,22 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from gateway.cli.bench_detection import add_options, run_detection
+from gateway.cli.bench_detection import TRIALS, add_options, run_detection
+from gateway.cli.bench_sequential import run_sequential
 from gateway.cli.words import add_json, print_json
 
 if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
     from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine", "load", "detection", "lane")
+TOPICS = ("spine", "load", "detection", "lane", "sequential")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate bench`."""
     parser = subparsers.add_parser("bench", help="measure memory, records per second, latency and detection")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, a whole bay under load, detection against its limits, or the lane (spine)")
+                        help="the spine, the load, detection against its limits, the lane, sequential looks (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
@@ -53,19 +54,21 @@ def minutes(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
-    topics = {"spine": run_spine, "load": run_load, "detection": run_detection, "lane": run_lane}
+    topics = {"spine": run_spine, "load": run_load, "detection": run_detection, "lane": run_lane,
+              "sequential": run_sequential}
     return topics[arguments.what](arguments)
 
 
 def run_lane(arguments: argparse.Namespace) -> int:
     """Measure the magnetic lane: two noises, one channel and three."""
-    from hil.bench.lane import NOISES, measure_lane
+    from hil.bench.lane import measure_lane
+    from hil.bench.lane_noise import NOISES
     from hil.bench.lane_page import lane_lines
 
     found = []
     for noise in NOISES:
         for channels in (1, 3):
-            found.append(measure_lane(noise, channels, arguments.trials, arguments.seed))
+            found.append(measure_lane(noise, channels, arguments.trials or TRIALS, arguments.seed))
             if not arguments.json:
                 print("\n".join(lane_lines(found[-1])), flush=True)
     if arguments.json:

@@ -27,11 +27,11 @@ WORKERS_MAX = 64        # more cores than any machine this was tried on
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this topic to those of `spingate bench`."""
-    group = parser.add_argument_group("detection and lane (the lane takes --trials and --seed)")
-    group.add_argument("--trials", type=count, default=TRIALS, metavar="N",
-                       help=f"scans of each case at its reference point, and again on the mass axis ({TRIALS})")
+    group = parser.add_argument_group("detection, lane, sequential (the last two take --trials, --seed)")
+    group.add_argument("--trials", type=count, metavar="N",
+                       help=f"scans of each case at its reference point, and on the mass axis ({TRIALS}); or loads")
     group.add_argument("--nulls", type=count, default=NULLS, metavar="N",
-                       help=f"scans without a substance; a Pfa of 1e-3 takes 999 ({NULLS})")
+                       help=f"scans without a substance, and as many others that judge their p-values ({NULLS})")
     group.add_argument("--seed", type=int, default=SEED, metavar="S", help=f"of all trials ({SEED})")
     group.add_argument("--tier", action="append", choices=TIERS, help="sensor tier, more than once for several (B)")
     group.add_argument("--substance", action="append", metavar="NAME", help="one covered substance, or several (all)")
@@ -125,7 +125,7 @@ def _order(arguments: argparse.Namespace) -> Order:
     substances, scenes = arguments.substance or SUBSTANCES, arguments.scene or tuple(Scene)
     _known("--substance", substances, SUBSTANCES)
     _known("--scene", scenes, tuple(scene.value for scene in Scene))
-    return Order(arguments.trials, arguments.nulls, arguments.seed,
+    return Order(arguments.trials or TRIALS, arguments.nulls, arguments.seed,
                  tuple(Tier[name] for name in arguments.tier or ("B",)), tuple(substances),
                  tuple(Scene(scene) for scene in scenes))
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.detection.detector import Detector
     from gateway.detection.line_search import LineSearch
     from gateway.detection.null_test import Against
+    from gateway.detection.verdict import Verdict
 
 PFA = 1e-3
 ASSUMPTION = "exact for white Gaussian noise around the line; stray tones and acoustic ringing are not told from it"
@@ -27,6 +28,7 @@ ALARM, UNUSABLE, NOT_INSPECTABLE = 1, 2, 3
 WEIGHT = (ALARM, UNUSABLE, NOT_INSPECTABLE)  # of several files the gravest answer counts, an alarm before all
 
 HELP = """Decides recorded scans (docs/scan-format.md, NPZ or CBOR) by the same code, model and policy as the gateway.
+With --join they are scans of one load: their echoes are added up, and one decision rests on all of them.
 With --line-khz and --width-khz it looks instead for one line in one record of an NQRduck file: that of a .meas file,
 or the one of a .broad file whose carrier is nearest."""
 EXIT = """exit of scan files: 0 every scan clear, 1 an alarm, 3 a scan is not inspectable, 2 a file could not be used;
@@ -44,6 +46,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--nulls", type=Path, metavar="FILE", help="hold verdicts against this signed null set, instead"
                         " of the configured one (docs/null-set.md)")
     parser.add_argument("--key", type=Path, metavar="PUB.pem", help="public key that must have signed it")
+    parser.add_argument("--join", action="store_true",
+                        help="the scan files are scans of one load by one head: join them and decide once")
     line = parser.add_argument_group("a line in an NQRduck file")
     line.add_argument("--line-khz", type=number(1e-3, 1e9), help="where the line is expected, kHz")
     line.add_argument("--width-khz", type=number(1e-6, 1e6), help="how wide to look, kHz in all")
@@ -56,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Look for a line where one is named, else decide scans."""
     words = (arguments.line_khz, arguments.width_khz)
     if words == (None, None):
-        return decide_all(arguments)
+        return decide_load(arguments) if arguments.join else decide_all(arguments)
+    if arguments.join:
+        raise ValueError("--join is for scan files, --line-khz and --width-khz for an NQRduck file")
     if None in words or len(arguments.file) != 1:
         raise ValueError("an NQRduck file takes --line-khz and --width-khz together, one file at a time")
     return look(arguments, arguments.file[0])
@@ -93,7 +99,6 @@ def nulls_for(arguments: argparse.Namespace, detector: Detector) -> Against | No
 def decide_one(path: Path, detector: Detector, *, as_json: bool) -> int:
     """Decide one scan file, show the verdict, and return its code."""
     from gateway.cli.scan_verdict import answer, read_scan_file, show_verdict, verdict_tree
-    from gateway.detection.verdict import Outcome
     from gateway.scan_keys import ScanFileRefused
 
     try:
@@ -109,6 +114,36 @@ def decide_one(path: Path, detector: Detector, *, as_json: bool) -> int:
                     "decide_ms": decide_ms})
     else:
         show_verdict(str(path), verdict)
+    return code_of(verdict)
+
+
+def decide_load(arguments: argparse.Namespace) -> int:
+    """Decide scan files of one load together; files that are not are refused, and nothing is decided."""
+    from gateway.cli.scan_verdict import answer_joined, detector_of, read_scan_file, show_verdict, verdict_tree
+    from gateway.detection.joined import JoinRefused
+    from gateway.scan_keys import ScanFileRefused
+
+    detector, names = detector_of(arguments.config), [str(path) for path in arguments.file]
+    try:
+        scans = tuple(read_scan_file(path) for path in arguments.file)
+        verdict, decide_ms = answer_joined(detector, scans)
+    except (OSError, ScanFileRefused, JoinRefused) as refused:
+        print(f"spingate detect: {refused}", file=sys.stderr)
+        if arguments.json:
+            print_json({"files": names, "error": str(refused)})
+        return UNUSABLE
+    if arguments.json:
+        calibrated = all(scan.trust.calibrated for scan in scans)
+        print_json({"files": names, **verdict_tree(verdict), "calibrated": calibrated, "decide_ms": decide_ms})
+    else:
+        show_verdict(f"{len(names)} scans of one load", verdict)
+    return code_of(verdict)
+
+
+def code_of(verdict: Verdict) -> int:
+    """Return the exit code that a verdict stands for."""
+    from gateway.detection.verdict import Outcome
+
     return {Outcome.ALARM: ALARM, Outcome.NOT_INSPECTABLE: NOT_INSPECTABLE}.get(verdict.outcome, 0)
 
 

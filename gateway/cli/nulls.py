@@ -164,9 +164,8 @@ def run_show(arguments: argparse.Namespace) -> int:
     from gateway import null_set_file
     from gateway.null_set_figures import histogram
 
-    data = null_set_file.read(arguments.file)
     verified = arguments.key is not None or arguments.config is not None
-    nulls = null_set_file.verify(data, keys_of(arguments).ed25519) if verified else null_set_file.unverified(data)
+    nulls, data = null_set_file.load(arguments.file, keys_of(arguments).ed25519 if verified else None)
     if arguments.json:
         print_json({**null_set_tree(nulls, data), "verified": verified})
         return 0

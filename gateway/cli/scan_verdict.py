@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from calibration.reading import CalibratedScan
     from gateway.detection.detector import Detector
     from gateway.detection.testimony import SubstanceAccount
-    from gateway.detection.verdict import LineEvidence, NullCheck, SubstanceScore, Verdict
+    from gateway.detection.verdict import LineEvidence, NullCheck, SequenceLook, SubstanceScore, Verdict
 
 P_SHOWN_MAX = 0.05  # a line of a substance less likely than this by chance alone is shown to a person
 
@@ -61,21 +61,41 @@ def answer(detector: Detector, scan: CalibratedScan) -> tuple[Verdict, float]:
     return verdict, (clock.monotonic_ns() - began) / 1e6
 
 
+def answer_joined(detector: Detector, scans: tuple[CalibratedScan, ...]) -> tuple[Verdict, float]:
+    """Return the one verdict on scans of one load, and how many milliseconds it took. Raises JoinRefused."""
+    from gateway import clock
+    from gateway.detection.sequence import decide_joined
+    from gateway.pipeline import of_the_bay
+
+    began = clock.monotonic_ns()
+    verdict = decide_joined(detector, scans)
+    for scan in scans:
+        verdict = of_the_bay(verdict, scan)
+    return verdict, (clock.monotonic_ns() - began) / 1e6
+
+
 def verdict_tree(verdict: Verdict) -> dict[str, object]:
     """Return a verdict as the JSON that docs/scan-format.md describes."""
     tree: dict[str, object] = {
         "scan_id": verdict.scan_id, "verdict": verdict.outcome.value, "reasons": list(verdict.reasons),
         "substances": [score_tree(score) for score in verdict.scores], "accounts": accounts_tree(verdict),
+        "resonances": list(verdict.resonances or ()),
         "raw_sha256": verdict.raw_sha256.hex(), "model_sha256": verdict.model_sha256.hex()}
     if verdict.null_check is not None:
         tree["null_set"] = null_tree(verdict.null_check, [score.substance for score in verdict.scores])
-    return tree
+    return tree if verdict.look is None else tree | {"look": look_tree(verdict.look)}
 
 
 def null_tree(check: NullCheck, names: list[str]) -> dict[str, object]:
     """Return what a verdict says of the null set that it was held against."""
     return {"p_value": check.p_value, "scans": check.scans, "sha256": check.sha256.hex(), "score": check.score,
             "substances": dict(zip(names, check.substances, strict=True))}
+
+
+def look_tree(look: SequenceLook) -> dict[str, object]:
+    """Return which scans of a load a verdict rests on."""
+    return {"number": look.number, "looks_max": look.looks_max, "alpha_spent": look.alpha_spent,
+            "dwell_s": look.dwell_s, "raw_sha256s": [digest.hex() for digest in look.raw_sha256s], "final": look.final}
 
 
 def score_tree(score: SubstanceScore) -> dict[str, object]:

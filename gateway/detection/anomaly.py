@@ -6,24 +6,30 @@ The background is whitened by a model learnt from quiet readings alone; nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from gateway.detection.anderson import TAU_S, scale_of
 from gateway.detection.background import ORDER_MAX, learn
 from gateway.detection.bank import bank_of
-from gateway.detection.dipole_fit import Sighting, fit
+from gateway.detection.dipole_fit import Sighting, search, told
 from gateway.detection.field_steps import FieldSteps, field_tesla
+from gateway.detection.pass_portrait import portrait
 from gateway.detection.step_ring import StepRing
 from gateway.detection.verdict import Anomaly
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from calibration.reading import Reading
     from gateway.detection.background import Background
     from gateway.detection.bank import Bank, Find
+    from gateway.detection.verdict import Likeness
+
+    Label: TypeAlias = Callable[[NDArray[np.float32]], Likeness | None]
 
 # Less background than this is too little to tell noise from an object.
 BACKGROUND_S_MIN = 12.0
@@ -54,8 +60,10 @@ class PassDetector:
     stays below the threshold.
     """
 
-    def __init__(self, settings: LaneSettings | None = None) -> None:
+    def __init__(self, settings: LaneSettings | None = None, label: Label | None = None) -> None:
+        """Take the settings, and what says how like a passing object a flagged window is."""
         self.settings = settings or LaneSettings()
+        self._label = label
         self._next_row: int | None = None
         self._seam: tuple[bool, float | None, int] | None = None
         self._forget(None, 1)
@@ -107,12 +115,19 @@ class PassDetector:
         return self._bank, self._background
 
     def measured(self, anomaly: Anomaly) -> Anomaly:
-        """Return the anomaly with moment and closest approach where it is the strongest of its passage; else as it is.
+        """Return the anomaly with what fit and network say where it is the strongest of its passage; else as it is.
 
         Slower than `feed` by far: for the one moment that is told of.
         """
-        sighting = self._strongest
-        return fit(sighting) if sighting is not None and sighting.anomaly is anomaly else anomaly
+        seen = self._strongest
+        if seen is None or seen.anomaly is not anomaly:
+            return anomaly
+        found = search(seen)
+        measured = anomaly if found is None else told(seen, found)
+        if self._label is None:
+            return measured
+        left = seen.white if found is None else found.left
+        return replace(measured, likeness=self._label(portrait(seen.white, left, seen.tau_s)))
 
     def _hold(self, rows: int) -> None:
         """Move what is too old to be part of a pass to the background, unless it was."""

@@ -63,9 +63,13 @@ class Spread:
 
     def chi_square(self, energy: float) -> float:
         """Return the chi-square that is as improbable in white Gaussian noise as this energy is here."""
+        return float(self.chi_squares(np.array(energy)))
+
+    def chi_squares(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the same of many energies."""
         mean, deviation = of_chi_square(self.dof)
-        root = mean + deviation * (float(np.cbrt(energy / self.dof)) - self.mean) / self.deviation
-        return float(self.dof * max(0.0, root) ** 3)
+        root = mean + deviation * (np.cbrt(found / self.dof) - self.mean) / self.deviation
+        return np.asarray(self.dof * np.maximum(0.0, root) ** 3)
 
 
 def of_chi_square(dof: int) -> tuple[float, float]:
@@ -142,15 +146,25 @@ def bank_of(background: Background, taus_s: Sequence[float], step_s: float, per_
     shapes = [background.shapes(lagged(scale.tau_s, step_s, background.order)) for scale in scales]
     shapes = [centred(one) if scale.tau_s > LEVEL_TAU_S else one for one, scale in zip(shapes, scales, strict=True)]
     bases = [np.linalg.qr(shape.reshape(shape.shape[0] * shape.shape[1], -1))[0] for shape in shapes]
-    dof = FUNCTIONS * background.channels
-    speed = sum(change_per_s(basis, scale, step_s, background.channels)
-                for basis, scale in tuple(zip(bases, scales, strict=True))[:tried])
-    pfa = math.exp(log_sf(crossed(TOGETHER * speed * SECONDS_PER_HOUR, dof, per_hour), dof))
+    threshold, pfa = threshold_of(background, scales[:tried], bases[:tried], step_s, per_hour)
     learnt_s = background.dof * step_s
     sure = tuple(basis / math.sqrt(1.0 + UNSURE * scale.tau_s / learnt_s)
                  for basis, scale in zip(bases, scales, strict=True))
     spreads = tuple(spread_of(background.white, basis, scale) for basis, scale in zip(sure, scales, strict=True))
-    return Bank(scales, sure, spreads, isf_estimated(pfa, dof, background.dof * background.channels), pfa, tried)
+    return Bank(scales, sure, spreads, threshold, pfa, tried)
+
+
+def threshold_of(background: Background, scales: Sequence[Scale], bases: Sequence[NDArray[np.float64]], step_s: float,
+                 per_hour: float) -> tuple[float, float]:
+    """Return the energy that background exceeds so many times an hour, and how probable that is at one look.
+
+    The scale of the bases does not matter to how fast their coefficients change.
+    """
+    dof = FUNCTIONS * background.channels
+    speed = sum(change_per_s(basis, scale, step_s, background.channels)
+                for basis, scale in zip(bases, scales, strict=True))
+    pfa = math.exp(log_sf(crossed(TOGETHER * speed * SECONDS_PER_HOUR, dof, per_hour), dof))
+    return isf_estimated(pfa, dof, background.dof * background.channels), pfa
 
 
 def centred(white: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,7 +178,8 @@ def change_per_s(basis: NDArray[np.float64], scale: Scale, step_s: float, channe
     From what one hop leaves of them; only the change that the coefficients do not foretell counts.
     """
     jump = scale.hop * channels
-    kept = basis[jump:].T @ basis[:-jump]
+    unit = basis / np.linalg.norm(basis[:, 0])
+    kept = unit[jump:].T @ unit[:-jump]
     left = np.trace(np.eye(basis.shape[1]) - kept.T @ kept) / basis.shape[1]
     return math.sqrt(max(0.0, left)) / (scale.hop * step_s)
 

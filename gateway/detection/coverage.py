@@ -1,6 +1,6 @@
 """What is covered, how well that is proven, and where it falls short: the line table beside the bench's figures.
 
-Every figure is of emulated scans and names its tier; a prior is named wherever it enters. Pure but for reading the file.
+Every figure is of emulated scans and names its tier; a prior is named wherever it enters. Pure but for that file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from calibration.schedule import BANDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from calibration.lines import Line, Substance
+    from calibration.lines import Figure, Line, Substance
 
 # What a covered substance should show: Pd proven, and false alarms of a scan.
 PD_WANTED: Final = 0.95
@@ -97,7 +97,11 @@ def _line(line: Line) -> CoveredLine:
 
 def _priors(line: Line) -> tuple[str, ...]:
     known = properties(line)
-    return tuple(f"{name} {getattr(known, name).value:g}" for name in known.assumptions)
+    return tuple(f"{name} {_figure(getattr(known, name))}" for name in known.assumptions)
+
+
+def _figure(figure: Figure) -> str:
+    return f"{figure.value:g}" + (f" +- {figure.half_range:g}" if figure.half_range else "")
 
 
 def shortfalls(row: Proven) -> Iterator[str]:

@@ -23,11 +23,12 @@ from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
 from gateway.detection.probability import features, probability
+from gateway.detection.resonance import resonances
 from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
 from gateway.detection.witness import Looked, testified
-from gateway.detection.wording import alarms, foreign, limited, unexplained, vetoes
+from gateway.detection.wording import alarms, foreign, limited, unidentified, vetoes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,15 +93,16 @@ class Detector:
         said = self._opinion(beams)
         scores = tuple(_score(name, fits.get(name), limits[name], said) for name in limits)
         rulings = {name: self._rule(fits[name], said) for name in limits if name in fits}
-        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings),
-                   *unexplained(fits, self.policy.pfa_per_scan))
+        left = resonances(scene, fits, self.policy.pfa_per_scan)
+        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unidentified(left))
         alarmed = frozenset(name for name, r in rulings.items() if r is Ruling.NAMED)
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed,
                                probability=self._probability(score, fits.get(score.substance))) for score in scores)
         told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
                 *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
-        verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256)
+        verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256,
+                          resonances=left or None)
         if self.against is not None:
             verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings), self.policy.pfa_per_scan)
         return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)

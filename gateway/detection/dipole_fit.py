@@ -14,7 +14,7 @@ import numpy as np
 
 from gateway.detection.anderson import FUNCTIONS, functions, lags_of
 from gateway.detection.bank import centred
-from gateway.detection.pass_posterior import FACTOR, LATE_SCALES, Posterior, Seen, draw
+from gateway.detection.pass_posterior import FACTOR, LATE_SCALES, Posterior, Seen, draw, likelihoods
 from gateway.detection.verdict import Anomaly, Passage
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
-    """Best time (s after the middle) and scale, and the energy that is left.
+class Fit:
+    """Best time (s after the middle) and scale of a pass, and what it leaves of the white steps [rows, channels].
 
     `covariance` [2, 2] of time and ln(scale) is that of the linear fit: it says where to look, not how sure it is.
     """
@@ -68,36 +68,54 @@ class _Fit:
     late_s: float
     tau_s: float
     covariance: NDArray[np.float64]
-    left: float
+    left: NDArray[np.float64]
+
+    @property
+    def energy_left(self) -> float:
+        """What it does not explain, over all steps and channels."""
+        return float(np.sum(self.left**2))
 
 
 def fit(seen: Sighting) -> Anomaly:
     """Return the anomaly with its passage, or as it is where this was no single pass in a straight line."""
-    found = _search(seen)
-    if found is None:
-        return seen.anomaly
-    rows, channels = seen.white.shape
-    excess = found.left - (rows - FUNCTIONS) * channels
-    if excess > max(seen.anomaly.threshold, UNLIKE_SHARE * seen.anomaly.energy):
-        return seen.anomaly
-    passage = _passage(seen, found)
+    found = search(seen)
+    return seen.anomaly if found is None else told(seen, found)
+
+
+def told(seen: Sighting, found: Fit) -> Anomaly:
+    """Return the anomaly with what a fit tells of the object; as it is where the fit leaves too much."""
+    passage = _passage(seen, found) if explained(seen, found) else None
     return seen.anomaly if passage is None else replace(seen.anomaly, passage=passage)
 
 
-def _search(seen: Sighting) -> _Fit | None:
+def explained(seen: Sighting, found: Fit) -> bool:
+    """Tell whether one dipole on a straight line explains what was seen."""
+    return unexplained(seen, found) <= 1.0
+
+
+def unexplained(seen: Sighting, found: Fit) -> float:
+    """Return the energy that a fit leaves beyond noise, over what one dipole on a straight line may leave."""
+    rows, channels = seen.white.shape
+    excess = found.energy_left - (rows - FUNCTIONS) * channels
+    return float(excess / max(seen.anomaly.threshold, UNLIKE_SHARE * seen.anomaly.energy))
+
+
+def search(seen: Sighting) -> Fit | None:
     """Return the best of the fits from the likeliest places of a coarse grid: one channel has several local ones."""
-    y = _flat(seen.white)
-    places = [(late * scale * seen.tau_s, scale * seen.tau_s) for scale in START_SCALES for late in START_LATES]
-    left = []
-    for late_s, tau_s in places:
-        basis = np.linalg.qr(_white(seen, late_s, tau_s))[0]
-        left.append(-float(np.sum((y @ basis) ** 2)))
-    starts = [places[k] for k in np.argsort(left)[:STARTS]]
-    fits = [one for one in (_refined(seen, *start) for start in starts) if one is not None]
-    return min(fits, key=lambda one: one.left) if fits else None
+    known, starts = _known(seen), []
+    for tau_s in (scale * seen.tau_s for scale in START_SCALES):
+        late_s = np.array(START_LATES) * tau_s
+        starts += list(zip(-likelihoods(known, tau_s, late_s)[0], late_s, [tau_s] * late_s.size, strict=True))
+    likeliest = [(float(late_s), tau_s) for _, late_s, tau_s in sorted(starts)[:STARTS]]
+    fits = [one for one in (_refined(seen, *start) for start in likeliest) if one is not None]
+    return min(fits, key=lambda one: one.energy_left) if fits else None
 
 
-def _refined(seen: Sighting, late_s: float, tau_s: float) -> _Fit | None:
+def _known(seen: Sighting) -> Seen:
+    return Seen(seen.white, seen.background, seen.tau_s, seen.step_s)
+
+
+def _refined(seen: Sighting, late_s: float, tau_s: float) -> Fit | None:
     """Gauss and Newton on time and scale; the coefficients are linear and solved for on the way."""
     y = _flat(seen.white)
     for _ in range(STEPS_MAX):
@@ -119,9 +137,9 @@ def _refined(seen: Sighting, late_s: float, tau_s: float) -> _Fit | None:
     triangle = np.asarray(np.linalg.qr(known)[1])
     if np.abs(np.diag(triangle)).min() <= 0.0:
         return None
-    left = y - shapes @ coefficients
     root = np.linalg.inv(triangle)[-2:]
-    return _Fit(late_s, tau_s, np.asarray(root @ root.T), float(left @ left))
+    left = (y - shapes @ coefficients).reshape(seen.white.shape)
+    return Fit(late_s, tau_s, np.asarray(root @ root.T), left)
 
 
 def _white(seen: Sighting, late_s: float, tau_s: float) -> NDArray[np.float64]:
@@ -138,11 +156,10 @@ def _flat(white: NDArray[np.float64]) -> NDArray[np.float64]:
     return centred(white).reshape(white.shape[0] * white.shape[1], *white.shape[2:])
 
 
-def _passage(seen: Sighting, found: _Fit) -> Passage | None:
+def _passage(seen: Sighting, found: Fit) -> Passage | None:
     """Draw from what data and prior leave open, and sum it up."""
     rng = np.random.default_rng(SEED)
-    known = Seen(seen.white, seen.background, seen.tau_s, seen.step_s)
-    drawn = draw(known, (found.late_s, math.log(found.tau_s)), found.covariance, DRAWS, rng)
+    drawn = draw(_known(seen), (found.late_s, math.log(found.tau_s)), found.covariance, DRAWS, rng)
     closest_m = rng.uniform(*SPEED_MPS, DRAWS) * drawn.tau_s
     weights = ((closest_m > CLOSEST_M[0]) & (closest_m < CLOSEST_M[1])).astype(float)
     size_t, likely = _sizes(drawn, rng)

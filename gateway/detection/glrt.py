@@ -110,24 +110,24 @@ class Scene:
         return np.asarray(np.maximum(self.response(band, decay).statistic - self._residue[band], 0.0))
 
     def remove(self, fit: Fit) -> None:
-        """Subtract a fit's lines from their bands, each where it is strongest within a step of the grid."""
+        """Subtract a fit's lines from their bands."""
         for placed, line in zip(fit.grid.lines, fit.lines, strict=True):
             if line.band >= 0:
-                self._remove_line(line, placed.decay)
-        touched = {line.band for line in fit.lines}
-        self._responses = {k: r for k, r in self._responses.items() if k[0] not in touched}
+                self.take_out(line.band, line.cell, placed.decay)
 
-    def _remove_line(self, line: LineFit, decay: Decay) -> None:
-        beam, response = self.beams[line.band], search(self.beams[line.band], decay)
-        low = max(0, line.cell - STEP_CELLS)
-        near = response.statistic[:, low: line.cell + STEP_CELLS + 1]
+    def take_out(self, band: int, cell: int, decay: Decay) -> None:
+        """Subtract one line where it is strongest within a step of the grid."""
+        beam, response = self.beams[band], search(self.beams[band], decay)
+        low = max(0, cell - STEP_CELLS)
+        near = response.statistic[:, low: cell + STEP_CELLS + 1]
         width, step = np.unravel_index(int(np.argmax(near)), near.shape)
         amplitude = complex(response.amplitude[width, low + step])
         spectra = subtract(beam, decay, int(width), int(low + step), amplitude)
-        self.beams[line.band] = replace(beam, spectra=spectra)
+        self.beams[band] = replace(beam, spectra=spectra)
         fwhm_cells = WIDTH_FACTORS[width] / (math.pi * decay.t2star_s) * FREQUENCIES / beam.plan.rate_hz
         reach = round(RESIDUE_WIDTHS * fwhm_cells)
-        self._residue[line.band, max(0, line.cell - reach): line.cell + reach + 1] += RESIDUE_SHARE * float(near.max())
+        self._residue[band, max(0, cell - reach): cell + reach + 1] += RESIDUE_SHARE * float(near.max())
+        self._responses = {k: r for k, r in self._responses.items() if k[0] != band}
 
 
 def explain(scene: Scene, grids: tuple[Grid, ...], pfa: float) -> dict[str, Fit]:

@@ -89,6 +89,25 @@ def draw(seen: Seen, peak: tuple[float, float], covariance: NDArray[np.float64],
     return Posterior(late_s, np.exp(log_tau), coefficients, (size / size.mean()) ** -unknowns)
 
 
+def likelihoods(seen: Seen, tau_s: float, late_s: NDArray[np.float64],
+                ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return log likelihood, coefficients on white functions, and what turns them to tesla, at several times."""
+    rows, background = len(seen.white), seen.background
+    filtered = _filtered(_shapes(seen, tau_s, late_s), background)
+    filtered -= filtered.mean(axis=2, keepdims=True)      # drift has a level too
+    towards = background.root @ (seen.white - seen.white.mean(axis=0)).T
+    wanted = np.einsum("cltn,ct->lcn", filtered, towards).reshape(len(late_s), -1)
+    flat = filtered.transpose(1, 2, 0, 3).reshape(len(late_s), rows, -1)
+    alike = np.kron(background.root @ background.root.T, np.ones((FUNCTIONS, FUNCTIONS)))
+    gram = (flat.transpose(0, 2, 1) @ flat) * alike
+    # Scaled to one on the diagonal; the ridge is far below what the data say and above rounding.
+    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(gram, axis1=1, axis2=2), np.finfo(float).tiny))
+    unit = gram * scale[:, :, None] * scale[:, None, :] + 1e-9 * np.eye(gram.shape[1])
+    root = np.linalg.inv(np.linalg.cholesky(unit)).transpose(0, 2, 1)
+    part = np.einsum("lji,lj->li", root, wanted * scale)
+    return np.sum(part**2, axis=1) / 2.0, part, root * scale[:, :, None]
+
+
 def _grown(seen: Seen, peak: tuple[float, float], covariance: NDArray[np.float64]) -> _Grid:
     """Return a grid that is wide enough, or as wide as the search looks."""
     width = DEVIATIONS
@@ -110,7 +129,7 @@ def _grid(seen: Seen, peak: tuple[float, float], covariance: NDArray[np.float64]
     u_late_s = float(np.sqrt(max(covariance[0, 0] - lean_s**2, 1e-6 * covariance[0, 0])))
     log_tau = peak[1] + u_log_tau * at
     late_s = peak[0] + lean_s * at[:, None] + u_late_s * at
-    found = [_likelihoods(seen, float(np.exp(one)), lates) for one, lates in zip(log_tau, late_s, strict=True)]
+    found = [likelihoods(seen, float(np.exp(one)), lates) for one, lates in zip(log_tau, late_s, strict=True)]
     log_weight = np.stack([one[0] for one in found])
     far = np.abs(late_s) > LATE_SCALES * seen.tau_s
     far |= (np.abs(log_tau - np.log(seen.tau_s)) > np.log(FACTOR))[:, None]
@@ -118,25 +137,6 @@ def _grid(seen: Seen, peak: tuple[float, float], covariance: NDArray[np.float64]
     apart = at[1] - at[0]
     return _Grid(late_s, log_tau, (u_late_s * apart, u_log_tau * apart, lean_s * apart), log_weight,
                  np.stack([one[1] for one in found]), np.stack([one[2] for one in found]))
-
-
-def _likelihoods(seen: Seen, tau_s: float, late_s: NDArray[np.float64],
-                 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return log likelihood, coefficients on white functions, and what turns them to tesla, at several times."""
-    rows, background = len(seen.white), seen.background
-    filtered = _filtered(_shapes(seen, tau_s, late_s), background)
-    filtered -= filtered.mean(axis=2, keepdims=True)      # drift has a level too
-    towards = background.root @ (seen.white - seen.white.mean(axis=0)).T
-    wanted = np.einsum("cltn,ct->lcn", filtered, towards).reshape(len(late_s), -1)
-    flat = filtered.transpose(1, 2, 0, 3).reshape(len(late_s), rows, -1)
-    alike = np.kron(background.root @ background.root.T, np.ones((FUNCTIONS, FUNCTIONS)))
-    gram = (flat.transpose(0, 2, 1) @ flat) * alike
-    # Scaled to one on the diagonal; the ridge is far below what the data say and above rounding.
-    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(gram, axis1=1, axis2=2), np.finfo(float).tiny))
-    unit = gram * scale[:, :, None] * scale[:, None, :] + 1e-9 * np.eye(gram.shape[1])
-    root = np.linalg.inv(np.linalg.cholesky(unit)).transpose(0, 2, 1)
-    part = np.einsum("lji,lj->li", root, wanted * scale)
-    return np.sum(part**2, axis=1) / 2.0, part, root * scale[:, :, None]
 
 
 def _shapes(seen: Seen, tau_s: float, late_s: NDArray[np.float64]) -> NDArray[np.float64]:

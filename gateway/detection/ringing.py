@@ -34,13 +34,14 @@ TOLD_SHARE: Final = 0.05
 
 
 def without_ringing(beam: NDArray[np.complex128], floor: NDArray[np.float64], plan: BandPlan,
-                    tones: NDArray[np.float64]) -> tuple[NDArray[np.complex128], float]:
+                    tones: NDArray[np.float64] | None = None) -> tuple[NDArray[np.complex128], float]:
     """The beam's spectra [group, bin] without ringing, and the amplitude taken out in fT at the pulse.
 
     `tones`, in cycles per sample, were projected out of the beam before. A tone near the carrier took its share of the
     ringing with it, so the ringing's shape goes the same way; beside the echo each tone is free, so that neither what
     was left of it nor what its projection spread from an echo over the window is taken for ringing.
     """
+    tones = np.zeros(0) if tones is None else tones
     limit = isf_even(PFA / len(DECAYS_S), 1) * float(floor[:3].mean()) / (2.0 * GROUPS)
     coarse = (_shapes(plan.rate_hz, plan.echo_spacing_s) if not len(tones)
               else _decaying(DECAYS_S, plan.rate_hz, plan.echo_spacing_s, tones))[0]

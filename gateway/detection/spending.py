@@ -21,6 +21,8 @@ class Spending(StrEnum):
     POCOCK = "Pocock"
 
 
+# No look is left without any rate to spend: its threshold would be infinite, and its logarithm none.
+SHARE_MIN: Final = 1e-12
 # Measured by `spingate bench sequential`: with it a load without a substance is cleared earlier, because almost all of
 # the rate is left for the look that ends the scan; Pocock's shares find strong targets a look earlier.
 USUAL: Final = Spending.OBRIEN_FLEMING
@@ -34,8 +36,9 @@ def spent_by(share: float, pfa: float, how: Spending = USUAL) -> float:
         return pfa
     if how is Spending.POCOCK:
         return pfa * math.log1p(math.expm1(1.0) * share)
-    normal = NormalDist()
-    return 2.0 * normal.cdf(normal.inv_cdf(pfa / 2.0) / math.sqrt(share))
+    # 2 - 2 Phi(z / sqrt t), by erfc: at the first of ten looks it is 1e-16, which 1 - Phi has no digits for.
+    z = -NormalDist().inv_cdf(pfa / 2.0)
+    return max(math.erfc(z / math.sqrt(2.0 * share)), SHARE_MIN * share * pfa)
 
 
 def shares(pfa: float, looks: int, how: Spending = USUAL) -> tuple[float, ...]:

@@ -103,11 +103,29 @@ class SequenceLook:
 
 
 @dataclass(frozen=True, slots=True)
+class Resonance:
+    """A line too strong for chance that fits no substance in the table.
+
+    `z` is its detection statistic (2 ln L), `p_value` its false-alarm probability per scan over all bands. `t2e_s` is
+    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well.
+    """
+
+    found_khz: float
+    amplitude_ft: float
+    u_amplitude_ft: float
+    z: float
+    p_value: float
+    t2e_s: float
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer for one scan, or for one load after so many; `reasons` say what made it, never empty unless clear.
 
     `accounts` explain every alarm; None where nothing alarmed. `null_check` is None where no null set was applied,
-    `look` where the answer rests on one scan alone.
+    `look` where the answer rests on one scan alone, `resonances` where no line was left unexplained.
     """
 
     outcome: Outcome
@@ -119,6 +137,7 @@ class Verdict:
     accounts: tuple[SubstanceAccount, ...] | None = None
     null_check: NullCheck | None = None
     look: SequenceLook | None = None
+    resonances: tuple[Resonance, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +160,23 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How probable it is that an object passed, and not a step, a door, a glitch, a load, a sway or a long vehicle.
+
+    Among as many passes as disturbances; `model_sha256` is the digest of the network's card. It decides nothing.
+    """
+
+    passing: float
+    model_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """A magnetic anomaly in the lane: something ferrous moved past. It never names a substance.
 
     `energy` is the detection statistic over the window, `threshold` the value it exceeds with probability
     `pfa` in background alone; `peak_t` is the largest deviation in tesla. `passage` is None where the anomaly
-    is not one dipole on a straight line.
+    is not one dipole on a straight line, `likeness` where no network judged it.
     """
 
     energy: float
@@ -155,3 +185,4 @@ class Anomaly:
     peak_t: float
     window_s: float
     passage: Passage | None = None
+    likeness: Likeness | None = None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.detection.glrt import Fit
     from gateway.detection.testimony import SubstanceAccount
-    from gateway.detection.verdict import SubstanceScore
+    from gateway.detection.verdict import Resonance, SubstanceScore
 
 
 def alarms(scores: tuple[SubstanceScore, ...], rulings: Mapping[str, Ruling]) -> tuple[str, ...]:
@@ -71,8 +71,7 @@ def foreign(fits: Mapping[str, Fit]) -> tuple[str, ...]:
                  f"{fit.evidence[0].found_khz:.1f} kHz" for fit in named if fit.evidence)
 
 
-def unexplained(fits: Mapping[str, Fit], pfa: float) -> tuple[str, ...]:
+def unidentified(found: tuple[Resonance, ...]) -> tuple[str, ...]:
     """Lines too strong for chance that fit no substance: nobody may call that clear."""
-    odd = [fit for fit in fits.values() if not fit.accepted and fit.log_p <= math.log(pfa) and fit.evidence]
-    strongest = {round(max(fit.evidence, key=lambda line: line.z).found_khz, 1) for fit in odd}
-    return tuple(f"a line at {khz:.1f} kHz that fits no substance in the table" for khz in sorted(strongest))
+    return tuple(f"unidentified resonance at {one.found_khz:.1f} kHz ({one.amplitude_ft:.1f} fT): a line that fits no "
+                 "substance in the table" for one in found)

@@ -93,6 +93,15 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     if check is not None:
         lines.append(f"against {check.scans} scans of null set {check.sha256.hex()[:16]}...: score {check.score:.4g}, "
                      f"conformal p {check.p_value:.3g}")
+    lines += [f"unidentified resonance: {one.found_khz:.3f} kHz, {one.amplitude_ft:.4g} fT, u = "
+              f"{one.u_amplitude_ft:.2g} fT, statistic {one.z:.4g}, false-alarm probability {one.p_value:.3g}, T2e "
+              f"{one.t2e_s:.3g} s ({one.low_s:.3g} to {one.high_s:.3g})" for one in body.verdict.resonances or ()]
+    look = body.verdict.look
+    if look is not None:
+        lines.append(
+            f"look {look.number} of {look.looks_max} at this load, {'the last' if look.final else 'not the last'}: "
+            f"{len(look.raw_sha256s)} scans, {look.dwell_s:g} s, false-alarm probability spent {look.alpha_spent:.3g}"
+        )
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "
@@ -110,10 +119,12 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
 def anomaly(body: AnomalyBody) -> tuple[str, ...]:
     """Return the deviation, how sure it is one, and what it tells of the object."""
     found, passed = body.anomaly, body.anomaly.passage
-    lines = (
+    lines: tuple[str, ...] = (
         f"{body.instrument}: magnetic anomaly, peak {found.peak_t:.4g} T in {found.window_s:g} s",
         f"energy {found.energy:.4g} over threshold {found.threshold:.4g} (false-alarm probability {found.pfa:.3g})",
     )
+    if found.likeness is not None:
+        lines = (*lines, f"like an object that passed, not a disturbance: {found.likeness.passing:.2f} (network)")
     if passed is None:
         return (*lines, "not one dipole on a straight line: no moment or distance is stated")
     return (

@@ -11,10 +11,12 @@ from drivers.sample import BandPlan, Channel, Identity
 from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
 from gateway.detection.verdict import (
     Anomaly,
+    Likeness,
     LineEvidence,
     NullCheck,
     Outcome,
     Passage,
+    Resonance,
     SequenceLook,
     SubstanceScore,
     Verdict,
@@ -189,6 +191,17 @@ SEQUENCE_LOOK = Struct(
     Field(5, "raw_sha256s", Several(DIGEST, 16)),
     Field(6, "final", Truth()),
 )
+RESONANCE = Struct(
+    Resonance,
+    Field(1, "found_khz", Real()),
+    Field(2, "amplitude_ft", Real()),
+    Field(3, "u_amplitude_ft", Real()),
+    Field(4, "z", Real()),
+    Field(5, "p_value", Real()),
+    Field(6, "t2e_s", Real()),
+    Field(7, "low_s", Real()),
+    Field(8, "high_s", Real()),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -200,6 +213,7 @@ JUDGEMENT = Struct(
     Field(7, "null_check", NULL_CHECK, optional=True),
     Field(8, "look", SEQUENCE_LOOK, optional=True),
     Field(9, "accounts", Several(TESTIMONY, 8), optional=True),
+    Field(10, "resonances", Several(RESONANCE, 8), optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 
@@ -214,9 +228,10 @@ PASSAGE = Struct(
     Field(7, "moment_am2", Real()),
     Field(8, "u_moment_am2", Real()),
 )
+LIKENESS = Struct(Likeness, Field(1, "passing", Real()), Field(2, "model_sha256", DIGEST))
 DEVIATION = Struct(Anomaly, Field(1, "energy", Real()), Field(2, "threshold", Real()), Field(3, "pfa", Real()),
                    Field(4, "peak_t", Real()), Field(5, "window_s", Real()),
-                   Field(6, "passage", PASSAGE, optional=True))
+                   Field(6, "passage", PASSAGE, optional=True), Field(7, "likeness", LIKENESS, optional=True))
 ANOMALY = Struct(AnomalyBody, Field(1, "instrument", NAME), Field(2, "anomaly", DEVIATION),
                  Field(3, "seen_at", INSTANT))
 FAULT = Struct(

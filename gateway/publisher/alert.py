@@ -56,12 +56,13 @@ def worded(verdict: Verdict) -> tuple[str, ...]:
 def told_of(anomaly: Anomaly) -> tuple[str, ...]:
     """Return what an anomaly says: ferrous mass in motion, how sure, and how large and near with uncertainty."""
     reason = f"energy {anomaly.energy:.4g} over the threshold {anomaly.threshold:.4g}, peak {anomaly.peak_t:.3g} T"
-    passed = anomaly.passage
+    passed, like = anomaly.passage, anomaly.likeness
+    label = () if like is None else (f"like an object that passed, not a disturbance: {like.passing:.2f} (network)",)
     if passed is None:
-        return (reason,)
+        return (reason, *label)
     size = (f"ferrous mass in motion, moment {passed.moment_am2:.2g} A m^2 (u = {passed.u_moment_am2:.2g}), "
             f"closest approach {passed.closest_m:.2g} m (u = {passed.u_closest_m:.2g})")
-    return (reason, size)
+    return (reason, size, *label)
 
 
 def clipped(reasons: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from gateway.detection.dipole_fit import CLOSEST_M, SPEED_MPS
 from gateway.detection.field_steps import STEP_S
 from hil.bench.lane_energy import EnergyDetector
 from hil.bench.lane_energy import LaneSettings as EnergySettings
+from hil.bench.lane_noise import NOISES
 from hil.scene.lane import dipole_nt
 from hil.training.bounds import lower_bound, upper_bound
 
@@ -35,8 +36,6 @@ PER_HOUR: Final = 0.1
 PRIMED_S, PASS_S = 330, 60
 # Points a row of a pass is averaged over.
 FINE: Final = 2
-# White floor in nT/sqrt(Hz) and 1/f part at 1 Hz: the scene's own sensor, alone and with the lane's wander.
-NOISES: Final = {"white": (0.005, 0.0), "1/f": (0.005, 0.02)}
 DEFLECTIONS: Final = (4.0, 5.0, 6.0, 7.0, 8.0, 9.5, 12.0)
 PDS: Final = (0.5, 0.9)
 TAU_S_RANGE: Final = (0.3, 6.0)

@@ -181,7 +181,7 @@ def _beside_s(plan: BandPlan) -> NDArray[np.float64]:
 
 
 def ringing_ft(plan: BandPlan, parcel: Parcel) -> NDArray[np.complex128]:
-    """Ringing of this amplitude on the axis at the pulse: at the carrier, dying out before the next pulse, [8, 8, 256]."""
+    """Ringing of this amplitude on the axis at the pulse: at the carrier, gone before the next pulse, [8, 8, 256]."""
     since_s = plan.echo_spacing_s / 2.0 + _beside_s(plan)
     seen = dipole_ft(1.0, parcel.place_m) / float(2.0 * MU0_4PI * FEMTO / parcel.place_m[2] ** 3)
     number = np.arange(GROUPS * plan.echoes_per_group)

@@ -76,7 +76,8 @@ LOAD: Final = _rows(
     ("Load.slope_deviation", "0, the middle of the table's range"), ("Load.shield_db", "0"),
     ("Load.ringing_ft", "0"), ("Load.ringing_decay_s", "2 ms"), ("Load.foreign", "none"),
     ("Load.calibrant", "none"), ("Load.temperature_spread_k", "0: one temperature throughout"),
-    ("Load.ringing_alternates", "0: pulses of one phase, ringing alike after each"), ("Content.purity", "1: pure and fully crystalline"),
+    ("Load.ringing_alternates", "0: pulses of one phase, ringing alike after each"),
+    ("Content.purity", "1: pure and fully crystalline"),
     ("ForeignLine.t1_s", "0.1 s"), ("ForeignLine.t2e_s", "0.02 s"), ("ForeignLine.t2star_us", "640 us, 500 Hz"),
     ("ForeignLine.slope_hz_per_k", "-200 Hz/K"),
 )
@@ -100,7 +101,7 @@ def _figures() -> tuple[Assumption, ...]:
     """Each prior of the line table by compound, line and figure, and each that stands in where the table is silent."""
     taken = [Assumption(f"{line.compound} {line.frequency_khz:g} kHz, {name}", "pri", f"{getattr(known, name).value:g}")
              for line in line_table().lines for known in (priors.properties(line),) for name in known.assumptions]
-    stand_ins = [Assumption(f"priors.{name}", "pri", f"{figure.value:g}" if isinstance(figure, Figure) else f"{figure:g}")
+    stand_ins = [Assumption(f"priors.{name}", "pri", f"{getattr(figure, 'value', figure):g}")
                  for name, figure in vars(priors).items() if name.isupper() and isinstance(figure, Figure | float)]
     return (*stand_ins, *taken)
 

@@ -40,6 +40,6 @@ def loudest_ft(plan: BandPlan, bay: Bay, load: Load) -> NDArray[np.float64]:
 
 
 def clipped_gain(driven_ft: NDArray[np.float64], full_scale_ft: float) -> NDArray[np.float64]:
-    """Return what clipping leaves of a small signal beside a sine of this amplitude: the share of time below full scale."""
+    """Return what clipping leaves of a small signal beside a sine so large: the share of time below full scale."""
     inside = np.minimum(full_scale_ft / np.maximum(driven_ft, 1e-300), 1.0)
     return np.asarray(np.where(inside < 1.0, 2.0 / np.pi * np.arcsin(inside), 1.0))

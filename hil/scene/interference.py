@@ -60,7 +60,7 @@ def station_field(plan: BandPlan, bay: Bay, station: Station, rng: np.random.Gen
 
 
 def ringdown_field(plan: BandPlan, bay: Bay) -> NDArray[np.complex128]:
-    """Return what is left of the coil's own ringing in the window: at the carrier, alike after every pulse; [8, 1, 256].
+    """Return what the coil's own ringing leaves in the window: at the carrier, alike after every pulse; [8, 1, 256].
 
     The coil stands around the load: the array's sensors feel it alike, the references a hundredth of it.
     """

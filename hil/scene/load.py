@@ -40,9 +40,10 @@ class Load:
     """The object presented. With no contents and no ringing it is the empty bay.
 
     `temperature_k` is that of its middle; from its coldest to its warmest part it is `temperature_spread_k`, every
-    temperature in between alike, which widens its lines. `standoff_m` runs from the array to the middle of the load, `lateral_m` across and up. `width_factor`
-    (1 to 3) divides T2*. `slope_deviation` (-1 to 1) places this material's true temperature slopes inside
-    the table's half ranges. `shield_db` is the amplitude attenuation of metal around it, one way.
+    temperature in between alike, which widens its lines. `standoff_m` runs from the array to the middle of the load,
+    `lateral_m` across and up. `width_factor` (1 to 3) divides T2*. `slope_deviation` (-1 to 1) places this material's
+    true temperature slopes inside the table's half ranges. `shield_db` is the amplitude attenuation of metal around
+    it, one way.
     `ringing_ft` is piezo-electric or magneto-acoustic ringing at the pulse's end, on the axis; the share
     `ringing_alternates` (0 to 1) of it changes its sign from echo to echo, as where the pulses' phase alternates.
     `calibrant` is a reference sample forgotten in its jig beside the array, at the bay's temperature.

@@ -14,7 +14,12 @@ HEADER = "# The card of the classifier beside it. Written by hil/training/train.
 
 
 def toml_of(card: Card) -> str:
-    """The card's text: plain values, then tables, then lists of tables."""
+    """The text of the scans' card."""
+    return text_of(card, HEADER)
+
+
+def text_of(card: msgspec.Struct, header: str) -> str:
+    """A card's text under a comment: plain values, then tables, then lists of tables."""
     plain, tables = [], []
     for key, value in msgspec.to_builtins(card).items():
         if isinstance(value, dict):
@@ -23,7 +28,7 @@ def toml_of(card: Card) -> str:
             tables += [f"\n[[{key}]]\n" + _rows(row) for row in value]
         else:
             plain.append(f"{key} = {_value(value)}\n")
-    return HEADER + "".join(plain) + "".join(tables)
+    return header + "".join(plain) + "".join(tables)
 
 
 def _rows(table: dict[str, object]) -> str:

@@ -95,8 +95,7 @@ def calibrated(felt: SceneScan, number: int = 0, dead: tuple[int, ...] = (), *, 
     """The scan as the gateway gets it after calibration with the nominal gain; `dead` channels deliver nothing."""
     bands = tuple(calibrated_band(_capture(band, dead), NOMINAL_GAIN) for band in felt.bands)
     trust = Trust(trusted, bytes(32) if trusted else None, "" if trusted else "no certificate")
-    flags = tuple(f"band {n}: channel {channel} clipped" for n, band in enumerate(felt.bands)
-                  for channel in band.clipped)
+    flags = tuple(f"band {n}: channel {c} clipped" for n, band in enumerate(felt.bands) for c in band.clipped)
     return CalibratedScan(HEAD, number, bands, felt.dwell_s, felt.bay_temperature_c + 273.15, felt.standoff_m, 0,
                           bytes(32), trust, flags)
 

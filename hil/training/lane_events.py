@@ -31,7 +31,7 @@ class Event:
 
 def time_s() -> NDArray[np.float64]:
     """The middles of the rows."""
-    return (np.arange(round(EVENT_S * RATE_HZ)) + 0.5) / RATE_HZ
+    return np.asarray((np.arange(round(EVENT_S * RATE_HZ)) + 0.5) / RATE_HZ, np.float64)
 
 
 def gradient_of(moment: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,7 +50,8 @@ def turning(rng: np.random.Generator) -> NDArray[np.float64]:
     """An object that swings or turns as it is carried: keys, a bag at arm's length."""
     t, moment, axis = time_s(), rng.standard_normal(3), _unit(rng)
     if rng.random() < 0.5:
-        angle = np.radians(rng.uniform(8.0, 50.0)) * np.sin(2.0 * np.pi * rng.uniform(0.6, 2.2) * t + 6.3 * rng.random())
+        swing, gait = np.radians(rng.uniform(8.0, 50.0)), 2.0 * np.pi * rng.uniform(0.6, 2.2) * t
+        angle = swing * np.sin(gait + 6.3 * rng.random())
     else:
         angle = rng.uniform(-1.0, 1.0) * (t - MIDDLE_S)
     return gradient_of(_turned(moment, axis, angle), _way(rng, t))

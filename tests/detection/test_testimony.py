@@ -125,18 +125,18 @@ def test_an_alarm_record_reads_back_as_the_verdict_that_was_decided() -> None:
 def test_a_record_of_eight_alarms_with_every_line_and_the_longest_words_fits() -> None:
     """All covered substances at once, three rivals each, as many reasons as a verdict has, of 500 characters."""
     accounts, scores = [], []
-    rival = RivalAccount("x" * 40, "confuser", *[LONG] * 5, LONG, LONG, excluded=True,
+    rival = RivalAccount("x" * 40, "confuser", LONG, LONG, LONG, LONG, LONG, LONG, LONG, excluded=True,
                          because="€" * BECAUSE_CHARACTERS_MAX)
-    decay = EchoDecay(*[LONG] * 4, (LONG,) * 8, LONG, (LONG,) * 8)
+    decay = EchoDecay(LONG, LONG, LONG, LONG, (LONG,) * 8, LONG, (LONG,) * 8)
+    seen = Occlusion(LONG, LONG, LONG, LONG, faithful=True, favourite="y" * 40, favourite_score=LONG)
     for substance in covered():
         names = [f"{line.transition} {line.site}" for line in substance.lines]
-        lines = tuple(LineEvidence(name, *[LONG] * 5) for name in names)
-        scores.append(SubstanceScore(substance.name, *[LONG] * 5, alarmed=True, lines=lines, mass_kg=LONG,
-                                     u_mass_kg=LONG))
-        accounts.append(SubstanceAccount(
-            substance.name, tuple(LineAccount(name, decay, LONG, LONG, LONG) for name in names),
-            Occlusion(*[LONG] * 4, faithful=True, favourite="y" * 40, favourite_score=LONG), True,
-            (rival,) * RIVALS_MAX, LONG, LONG))
+        lines = tuple(LineEvidence(name, LONG, LONG, LONG, LONG, LONG) for name in names)
+        scores.append(SubstanceScore(substance.name, LONG, LONG, LONG, LONG, LONG, alarmed=True, lines=lines,
+                                     mass_kg=LONG, u_mass_kg=LONG))
+        told = tuple(LineAccount(name, decay, LONG, LONG, LONG) for name in names)
+        accounts.append(SubstanceAccount(substance.name, told, seen, agrees=True, rivals=(rival,) * RIVALS_MAX,
+                                         prior_low_kg=LONG, prior_high_kg=LONG))
     verdict = Verdict(Outcome.ALARM, ("r" * 500,) * REASONS_MAX, tuple(scores), 1, bytes(32), bytes(32),
                       accounts=tuple(accounts))
     assert len(accounts) == ACCOUNTS_MAX

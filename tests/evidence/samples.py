@@ -6,12 +6,14 @@ Everything is fixed or seeded, so that golden bytes can be compared.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drivers.sample import BandPlan, Channel, Identity
+from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
 from gateway.detection.verdict import Anomaly, LineEvidence, Outcome, Passage, SubstanceScore, Verdict
 from gateway.evidence.act import (
     CalibrationBody,
@@ -86,6 +88,24 @@ BODIES: dict[Kind, Body] = {
                                       "RDX", "in a toolbox", 123_456_794),
     Kind.PRUNING: PruningBody(0, 41, True, "raw-30d", "retention"),
 }
+
+
+# An alarm with everything that may be absent, and one without what may be.
+DECAY = EchoDecay(0.75, 0.5, 1.25, 1.0, (4.0, 3.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.25), 0.5, (4.0, 3.25, 2.5) + (1.0,) * 5)
+RIVAL = RivalAccount("HMX", "target", 5306.0, 3410.125, 1.5, 287.5, 5050.0, 80.5, 5.25, True, "a line of it is missing")
+ACCOUNT = SubstanceAccount("RDX", (LineAccount("nu+ 3.41", DECAY, 1.0625, 4.5, 0.0625),),
+                           Occlusion(0.97, 0.01, 0.96, 0.95, True, "RDX", 0.97), True, (RIVAL,), 0.25, 1.5)
+BARE = SubstanceAccount("RDX", ACCOUNT.lines, None, None, (replace(RIVAL, at_k=None, missing_khz=None),))
+
+
+def accounted(account: SubstanceAccount) -> VerdictBody:
+    """Return the alarm of `BODIES` with an account, and with a mass where the account has its range."""
+    body = BODIES[Kind.VERDICT]
+    assert isinstance(body, VerdictBody)
+    scores = body.verdict.scores
+    if account.prior_low_kg is not None:
+        scores = (replace(scores[0], mass_kg=0.5, u_mass_kg=0.125), *scores[1:])
+    return replace(body, verdict=replace(body.verdict, scores=scores, accounts=(account,)))
 
 
 def stamp(number: int, boot_id: bytes = BOOT) -> Stamp:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cbor2
 import pycddl
@@ -13,7 +14,10 @@ import pytest
 from gateway.evidence import cose, record
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.record import Kind
-from tests.evidence.samples import GATEWAY, KEY, draft, full_draft
+from tests.evidence.samples import ACCOUNT, BARE, GATEWAY, KEY, accounted, draft, full_draft
+
+if TYPE_CHECKING:
+    from gateway.detection.testimony import SubstanceAccount
 
 CDDL = (Path(__file__).parents[2] / "docs" / "record.cddl").read_text()
 PAYLOAD = pycddl.Schema(CDDL)
@@ -75,11 +79,31 @@ def decoded(data: bytes) -> bool:
     return True
 
 
+@pytest.mark.parametrize("account", [ACCOUNT, BARE], ids=["whole", "bare"])
+def test_an_account_of_an_alarm_satisfies_the_published_description(account: SubstanceAccount) -> None:
+    """With all that is optional and without, and it reads back as it was written."""
+    wanted = replace(full_draft(Kind.VERDICT), body=accounted(account))
+    payload = record.encode(wanted, GATEWAY, 41)
+    PAYLOAD.validate_cbor(payload)
+    assert record.decode(payload).body == wanted.body
+
+
+def test_the_description_and_the_decoder_refuse_the_same_mutants_of_an_account() -> None:
+    """As of every kind: nothing in an account may be added or mistyped, and only what is optional left out."""
+    wanted = replace(full_draft(Kind.VERDICT), body=accounted(ACCOUNT))
+    agree_on_mutants(record.encode(wanted, GATEWAY, 41))
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_the_description_and_the_decoder_refuse_the_same_mutants(kind: Kind) -> None:
     """Every added, missing or mistyped entry is refused by both; a missing one that may be absent by neither."""
+    agree_on_mutants(record.encode(full_draft(kind), GATEWAY, 41))
+
+
+def agree_on_mutants(payload: bytes) -> None:
+    """Hold description and decoder against each other on each mutant of a payload."""
     refused = 0
-    for mutant, seen in mutants(cbor2.loads(record.encode(full_draft(kind), GATEWAY, 41))):
+    for mutant, seen in mutants(cbor2.loads(payload)):
         data = cbor2.dumps(mutant, canonical=True)
         taken = decoded(data)
         refused += not taken

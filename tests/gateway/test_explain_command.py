@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import struct
+from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.cli.account_words import disagreement
 from gateway.cli.main import main
 from gateway.detection.detector import Detector, Policy
+from gateway.detection.verdict import Outcome
 from gateway.evidence.reader import reader_of
 from gateway.judgement import SHIPPED_MODEL
 from gateway.recorded_scan import recorded_scan
@@ -68,6 +73,55 @@ def test_a_person_reads_every_part_of_an_explanation(journal: Path, capsys: pyte
                  "detector and network agree", "PETN (target) instead? no", "template"):
         assert part in text, part
     assert any(0x2800 < ord(character) < 0x2900 for character in text)
+    assert "as the record has it" in text
+    assert "DIFFERS" not in text
+
+
+def test_the_signed_account_is_told_beside_the_one_made_again_and_they_agree(
+    journal: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In JSON both are there, with no difference; the mass stands in the substance."""
+    assert main(["explain", str(VERDICT), "--journal", str(journal), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (signed,) = told["signed_accounts"]
+    assert [line["residual_chi2"] for line in signed["lines"]] == [line["residual_chi2"] for line in told["lines"]]
+    assert told["differs"] == []
+    assert told["substance"]["mass_kg"] == pytest.approx(2.0, abs=3 * told["substance"]["u_mass_kg"])
+
+
+def test_an_explanation_that_differs_from_the_signed_one_says_so(journal: Path) -> None:
+    """Another answer, another network, another figure: each in a line."""
+    with reader_of(journal) as reader:
+        signed = recorded_scan(reader, VERDICT).verdict
+    assert signed is not None
+    assert signed.accounts is not None
+    assert disagreement(signed, signed) == []
+    other = replace(signed, outcome=Outcome.CLEAR, accounts=None, model_sha256=b"x" * 32)
+    said = disagreement(signed, other)
+    assert "another" in said[0]
+    assert said[1] == "DIFFERS: signed alarm, decided again clear"
+    assert said[2].startswith("DIFFERS: ammonium nitrate: the signed record has an account")
+
+
+def test_without_its_raw_data_the_signed_words_are_shown_and_no_picture(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Raw data are pruned before the record is: what a court reads is still there."""
+    copy = tmp_path / "journal.db"
+    copy.write_bytes(journal.read_bytes())
+    with closing(sqlite3.connect(copy)) as other, other:
+        other.execute("DELETE FROM raw")
+    for index in (SCAN, VERDICT):
+        words = ["explain", str(index), "--journal", str(copy)]
+        assert main(words) == 0
+        text = capsys.readouterr().out
+        for part in ("ALARM", "echo decay", "PETN (target) instead? no", "mass if pure", "raw data are gone"):
+            assert part in text, part
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accounts"][0]["substance"] == "ammonium nitrate"
+    assert main([*words, "--png", str(tmp_path / "x.png")]) == 2
+    assert "nothing to draw" in capsys.readouterr().err
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_a_picture_is_written_once_and_never_over_another_file(journal: Path, tmp_path: Path,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +25,8 @@ from tests.evidence.samples import GATEWAY, KEY, draft
 
 NULLS = null_set([1.0, 0.0, 2.5])
 SIGNED = sign(NULLS, KEY)
-CDDL = pycddl.Schema((Path(__file__).parents[2] / "docs" / "null-set.cddl").read_text())
+DOCS = Path(__file__).parents[2] / "docs"
+CDDL = pycddl.Schema((DOCS / "null-set.cddl").read_text())
 
 
 def kept(folder: Path, data: bytes) -> Path:
@@ -105,6 +108,21 @@ def test_a_signed_set_that_contradicts_itself_is_refused(changed: dict[str, obje
         verify(altered(**changed), KEY.public.ed25519)
 
 
+def test_a_payload_changed_anywhere_is_taken_whole_or_refused_in_our_own_words() -> None:
+    """Whoever holds a key may sign rubbish: of it comes a null set that agrees with itself, or one clear refusal."""
+    payload, chance, taken = cose.parse(SIGNED).payload, random.Random(7), 0
+    for _ in range(6000):
+        data = bytearray(payload)
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            nulls = null_set_file.decode(bytes(data[:chance.choice((len(data), len(data), chance.randrange(1000)))]))
+        except NullSetRefused:
+            continue
+        taken += len({one.raw_sha256 for one in nulls.scans}) == len(nulls.scans)
+    assert taken > 100
+
+
 def test_a_scan_that_counts_twice_is_not_signed() -> None:
     """Neither end of the road takes one scan for two."""
     with pytest.raises(NullSetRefused, match="twice"):
@@ -119,6 +137,17 @@ def test_the_largest_set_fits_and_a_larger_one_is_refused(tmp_path: Path) -> Non
     assert verify_file(kept(tmp_path, data), KEY.public).status is Status.VALID
     with pytest.raises(NullSetRefused, match="at most 10000"):
         sign(null_set([0.5] * (SCANS_MAX + 1)), KEY)
+
+
+@pytest.mark.parametrize("scans", [3, 1000])
+def test_the_documents_lines_for_openssl_verify_it(tmp_path: Path, scans: int) -> None:
+    """docs/record.md shows how to check a record without this software; a set of any length is checked by the same."""
+    (tmp_path / "record.cose").write_bytes(sign(null_set([1.0] * scans), KEY))
+    (tmp_path / "gateway.pub.pem").write_bytes(keys.public_pem(KEY.public))
+    lines = (DOCS / "record.md").read_text().split("```sh")[1].split("```")[0].strip().split("\n")[1:]
+    done = subprocess.run(["sh", "-e", "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert "Signature Verified Successfully" in done.stdout, done.stderr
 
 
 def test_a_huge_file_is_not_read_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_set_that_does_not_fit_is_refused_and_theory_decides_with_the_reason(
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    (None, "no such file"), (b"", "not a signed null set"), (b"\xd2" * 100, "not a signed null set"),
+    (None, "no such file"), (b"", "an empty file"), (b"\xd2" * 100, "not a signed null set"),
     (sign(null_set([1.0] * 99), OWN)[:-1], "not a signed null set"), (bytes(5 << 20), "more than 4194304 bytes"),
 ])
 def test_a_broken_file_is_refused_with_one_line(tmp_path: Path, data: bytes | None, words: str) -> None:

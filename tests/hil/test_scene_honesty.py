@@ -116,7 +116,8 @@ def loop_field(moment: NDArray[np.float64], at_m: NDArray[np.float64]) -> NDArra
     step = radius_m * 2 * pi / steps * (np.cos(angle)[:, None] * second - np.sin(angle)[:, None] * first)
     current_a = np.linalg.norm(moment) / (pi * radius_m**2)
     path = at_m[:, None, :] - wire[None, :, :]
-    return np.asarray(1e-7 * current_a * np.sum(np.cross(step[None], path) / np.linalg.norm(path, axis=2)[..., None]**3, 1))
+    rings = np.cross(step[None], path) / np.linalg.norm(path, axis=2)[..., None] ** 3
+    return np.asarray(1e-7 * current_a * rings.sum(axis=1))
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0, 0.15), (0.03, -0.02, 0.1), (-0.05, 0.04, 0.4)])
@@ -158,7 +159,8 @@ def test_city_noise_measured_back_is_that_of_the_radio_union(carrier_hz: float) 
     field_v_m = sqrt(640 * pi**2 * boltzmann * kelvin * noise_factor) * carrier_hz / light
     for share in (1.0, 0.5):
         bay = replace(QUIET, tier=Tier.A, city=share)
-        rows = np.stack([one_band(replace(PLAN, carrier_hz=carrier_hz), bay, Load(), seed).field_ft for seed in range(60)])
+        plan = replace(PLAN, carrier_hz=carrier_hz)
+        rows = np.stack([one_band(plan, bay, Load(), seed).field_ft for seed in range(60)])
         _, common = csd(rows[:, 0], rows[:, 6], PLAN.rate_hz, nperseg=64, return_onesided=False, detrend=False)
         found_ft = sqrt(float(common.real.mean()) / 2.0)
         assert found_ft == pytest.approx(share * field_v_m / light * 1e15, rel=0.05)
@@ -174,7 +176,8 @@ def test_a_load_that_is_warmer_at_one_end_has_wider_lines_and_no_more_signal() -
     for field in (alike, graded):
         power = np.abs(np.fft.fft(field, 1 << 14)) ** 2
         widths.append(np.sum(power > power.max() / 2) * plan.rate_hz / (1 << 14))
-    assert widths[0] < 400.0 < 850.0 < widths[1] < 1150.0
+    assert widths[0] < 400.0
+    assert widths[1] == pytest.approx(1000.0, abs=150.0)
     assert np.abs(graded).max() == pytest.approx(np.abs(alike).max(), rel=0.01)
     assert np.sum(np.abs(graded) ** 2) < 0.6 * np.sum(np.abs(alike) ** 2)
 
@@ -209,7 +212,7 @@ def test_the_coil_rings_into_the_window_only_if_it_rings_long() -> None:
 
 
 def test_a_converter_beyond_its_scale_loses_gain_and_says_so() -> None:
-    """Twice full scale leaves a third of a small signal; the head's header names the channels, and no verdict is clear."""
+    """Twice full scale leaves a third of a small signal; the header names the channels, and nothing is clear."""
     assert clipped_gain(np.array([0.5, 1.0, 2.0]), 1.0) == pytest.approx([1.0, 1.0, 1.0 / 3.0])
     bay = replace(QUIET, pilot_ft=50.0, full_scale_ft=1e5, stations=(Station(902.0, 1.25e5, depth=0.6),))
     felt = scan((PLAN,), bay, Load(standoff_m=0.2), np.random.default_rng(1), 300.0)

@@ -74,7 +74,8 @@ class Case:
 class Gap:
     """How far a detector is from theory at one Pd and Pfa, in dB of deflection, with its standard error.
 
-    `gap_db` is to the likelihood ratio's own theory, `limit_db` to the clairvoyant detector.
+    `gap_db` is to the likelihood ratio's own theory, `limit_db` to the clairvoyant detector. `u_shared_db` is the part
+    of the error that all substances have in common, because their thresholds come from the same nulls.
     """
 
     substance: str
@@ -85,6 +86,7 @@ class Gap:
     pfa: float
     gap_db: float
     u_db: float
+    u_shared_db: float
     limit_db: float
 
 
@@ -92,8 +94,8 @@ class Gap:
 class Measured:
     """One case with everything behind it.
 
-    `judges` are as many nulls again, drawn apart from all others: a null set to judge p-values by. The second
-    generator has none of its own, so that it can be judged by the first one's.
+    Of the first generator's nulls the first `judged` have their p-values judged by the others, a null set drawn apart;
+    the second generator's are judged by all of the first one's.
     """
 
     reference: Reference
@@ -102,7 +104,7 @@ class Measured:
     point: Targets
     axis: Targets | None
     nulls: Nulls
-    judges: Nulls | None
+    judged: int
     gaps: tuple[Gap, ...]
 
     def gap(self, detector: str, pd: float = PDS[-1], pfa: float = PFAS[0]) -> Gap | None:
@@ -127,16 +129,16 @@ def measure(crew: Crew, order: Order, say: Callable[[str], None]) -> Iterator[Me
             ground = Ground(scene, tier, order.seed)
             say(f"tier {tier.name}, {scene}: {order.null_scans} scans without a covered substance")
             without = nulls(crew, ground, 0, order.null_scans)
-            judges = None if scene.second else nulls(crew, ground, JUDGES_FROM, order.null_scans)
+            if not scene.second:
+                # One more: 999 and 1000 make a threshold of exactly 2 in 2000, where 1998 would make one of 1 in 1999.
+                without = without.joined(nulls(crew, ground, JUDGES_FROM, order.null_scans + 1))
             say(f"tier {tier.name}, {scene}: {order.trials} scans of each substance and as many on the mass axis")
-            yield from _measured(crew, (ground, points, order), (without, judges))
+            yield from _measured(crew, (ground, points, order), without)
 
 
-def _measured(crew: Crew, task: tuple[Ground, Sequence[Reference], Order],
-              empty: tuple[Nulls, Nulls | None]) -> Iterator[Measured]:
+def _measured(crew: Crew, task: tuple[Ground, Sequence[Reference], Order], without: Nulls) -> Iterator[Measured]:
     """All substances of one scene and tier. Trials are numbered after the nulls: they share no scan with them."""
     ground, points, order = task
-    without, judges = empty
     above = 10.0 ** (MIXED_DB / 20.0) if ground.scene.hard else 1.0
     first = order.null_scans
     point = targets(crew, ground, {r: [r.mass_kg * above] * order.trials for r in points}, first)
@@ -148,7 +150,7 @@ def _measured(crew: Crew, task: tuple[Ground, Sequence[Reference], Order],
             _check_limit(ground.scene, reference, axis[reference], without)
             gaps = tuple(_gaps(ground, reference, axis[reference], without))
         yield Measured(reference, ground.scene, reference.mass_kg * above, point[reference],
-                       axis[reference] if axis else None, without, judges, gaps)
+                       axis[reference] if axis else None, without, order.null_scans, gaps)
 
 
 def _axis(ground: Ground, points: Sequence[Reference], trials: int) -> dict[Reference, Sequence[float]]:
@@ -169,9 +171,9 @@ def _gaps(ground: Ground, reference: Reference, axis: Targets, without: Nulls) -
 
 def _gap(reference: Reference, scene: Scene, detector: str, at: tuple[float, float], found: Needed) -> Gap:
     pd, pfa = at
-    u_db = 20.0 / math.log(10.0) * found.u / found.deflection
+    u_db, shared_db = (20.0 / math.log(10.0) * u / found.deflection for u in (found.u, found.u_shared))
     return Gap(reference.substance, reference.tier.name, scene, detector, pd, pfa,
-               decibel(found.deflection, reference.required(pd, pfa)), u_db,
+               decibel(found.deflection, reference.required(pd, pfa)), u_db, shared_db,
                decibel(found.deflection, clairvoyant_d(pd, pfa)))
 
 

@@ -35,11 +35,11 @@ def measure_cost(seed: int) -> str:
             rng = np.random.default_rng((seed, number))
             path.write_bytes(write_scan(Laid(mixed(Tier.B, rng), number).scan, "npz"))
         spent_ms, resident_mb, cpu_s = _detect(paths)
-    short = [word for word, missed in (("time", max(spent_ms) > DECIDE_MS_MAX), ("memory", resident_mb > RESIDENT_MB_MAX))
-             if missed]
-    return (f"a decision in a fresh process, {SCANS} mixed scans of 14 bands: {spent_ms[0]:.0f} ms for the first, "
+    limits = (("time", max(spent_ms) > DECIDE_MS_MAX), ("memory", resident_mb > RESIDENT_MB_MAX))
+    short = ", ".join(word for word, missed in limits if missed)
+    return (f"decisions of a fresh process, {SCANS} mixed scans of 14 bands: {spent_ms[0]:.0f} ms for the first, "
             f"{statistics.median(spent_ms):.0f} ms in the middle, {max(spent_ms):.0f} ms at most; {resident_mb:.0f} MB "
-            f"resident at most; {cpu_s:.1f} s of CPU with the start" + (f"  SHORT: {', '.join(short)}" if short else ""))
+            f"resident at most; {cpu_s:.1f} s of CPU with the start" + (f"  SHORT: {short}" if short else ""))
 
 
 def _detect(paths: list[Path]) -> tuple[list[float], float, float]:

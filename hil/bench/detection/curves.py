@@ -37,10 +37,14 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """The deflection that reaches a Pd at the bench's Pfa, with its standard error; NaN where not reached."""
+    """The deflection that reaches a Pd at the bench's Pfa, with its standard error; NaN where not reached.
+
+    `u_shared` is the part of the error that the threshold alone makes: all cases with the same nulls share it.
+    """
 
     deflection: float
     u: float
+    u_shared: float
 
 
 def threshold(nulls: Floats, pfa: float) -> float:
@@ -55,14 +59,16 @@ def threshold(nulls: Floats, pfa: float) -> float:
 def needed(trials: Trials, nulls: Floats, pds: tuple[float, ...], pfa: float, rng: Generator) -> list[Needed]:
     """The deflections at which this detector reaches each Pd."""
     values = _needed_at(trials, threshold(nulls, pfa), pds)
-    again = []
+    again, shared = [], []
     for _ in range(RESAMPLES):
         rows = rng.integers(len(trials.score), size=len(trials.score))
         some = Trials(trials.deflection[rows], trials.score[rows])
-        again.append(_needed_at(some, threshold_again(nulls, pfa, rng), pds))
+        level = threshold_again(nulls, pfa, rng)
+        again.append(_needed_at(some, level, pds))
+        shared.append(_needed_at(trials, level, pds))
     reach = REACH * float(trials.deflection.max())
-    return [Needed(float(value) if value < reach else math.nan, _spread(column))
-            for value, column in zip(values, np.array(again).T, strict=True)]
+    return [Needed(float(value) if value < reach else math.nan, _spread(whole), _spread(part))
+            for value, whole, part in zip(values, np.array(again).T, np.array(shared).T, strict=True)]
 
 
 def threshold_again(nulls: Floats, pfa: float, rng: Generator) -> float:

@@ -1,4 +1,4 @@
-"""The measured figures as the tables of docs/detection.md, and as the file that `spingate coverage` shows. No measuring.
+"""The measured figures as the tables of docs/detection.md, and as the file of `spingate coverage`. No measuring.
 
 What is printed can be pasted as it is: a figure stands beside its bound or its standard error.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.detection.coverage import Figures, shortfalls
 from hil.bench.detection.bench import PDS, PFAS, proven
-from hil.bench.detection.report import conformal_line, difference_p, gain_line, mean_gap
+from hil.bench.detection.report import conformal_line, difference_p, gain_line, mean_gap, promises
 from hil.bench.detection.theory import DWELL_S, KELVIN, STANDOFF_M, THEORY_PD, THEORY_PFA, clairvoyant_d, decibel
 from hil.training.bounds import lower_bound, upper_bound
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from hil.bench.detection.theory import Reference
 
 REFERENCE_HEAD: Final = (
-    "| tier | substance | lines | looks | d of 1 kg | known | **reference** | T2e × 0.3 | T2e × 3 | d there | dB above "
-    "the clairvoyant limit |", "|---|---|---|---|---|---|---|---|---|---|---|")
+    "| tier | substance | lines | looks | d of 1 kg | known | **reference** | T2e x 0.3 | x 3 | d there | limit, dB |",
+    "|---|---|---|---|---|---|---|---|---|---|---|")
 SCENE_HEAD: Final = ("| substance | kg | Pd of the decision | another named | GLRT | network | decision |",
                      "|---|---|---|---|---|---|---|")
 SECOND_HEAD: Final = ("| substance | first generator | second generator | Fisher p |", "|---|---|---|---|")
@@ -39,7 +39,8 @@ def page(found: Sequence[Measured]) -> list[str]:
             rows = [one for one in found if one.scene is scene and one.reference.tier is tier]
             if rows:
                 said += ["", f"## {scene[0].upper()}{scene[1:]}, tier {tier.name}", "", *_scene(rows, found)]
-    return [*said, "", "## What falls short", "", *SHORT_HEAD, *_short(found)]
+    return [*said, "", *(f"- {line}" for line in promises(found)), "", "## What falls short", "", *SHORT_HEAD,
+            *_short(found)]
 
 
 def coverage_file(found: Sequence[Measured], digest: str) -> str:
@@ -89,7 +90,7 @@ def _gap(one: Measured, detector: str) -> str:
     half, most = (one.gap(detector, pd, _pfa(one)) for pd in PDS)
     if half is None or most is None:
         return "not reached" if half is None else f"{half.gap_db:+.1f} / not reached ± {half.u_db:.1f}"
-    return f"{half.gap_db:+.1f} / {most.gap_db:+.1f} ± {max(half.u_db, most.u_db):.1f}".replace("-", "−")
+    return f"{half.gap_db:+.1f} / {most.gap_db:+.1f} ± {max(half.u_db, most.u_db):.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _twins(rows: Sequence[Measured], found: Sequence[Measured]) -> Iterator[str]:
@@ -107,9 +108,8 @@ def _twins(rows: Sequence[Measured], found: Sequence[Measured]) -> Iterator[str]
                    f"{difference_p(theirs, m, hits, n):.2f} |")
     twin = rows[0].twin(found)
     if twin is not None:
-        p = difference_p(twin.nulls.alarms, twin.nulls.count, rows[0].nulls.alarms, rows[0].nulls.count)
-        yield (f"| *false alarms* | {twin.nulls.alarms}/{twin.nulls.count} | {rows[0].nulls.alarms}/{rows[0].nulls.count} "
-               f"| {p:.2f} |")
+        a, n, b, m = twin.nulls.alarms, twin.nulls.count, rows[0].nulls.alarms, rows[0].nulls.count
+        yield f"| *false alarms* | {a}/{n} | {b}/{m} | {difference_p(a, n, b, m):.2f} |"
 
 
 def _short(found: Sequence[Measured]) -> Iterator[str]:

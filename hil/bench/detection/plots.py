@@ -35,18 +35,20 @@ class Pen:
     label: str
     colour: str
     marker: str
+    points: float
     dashes: str
 
 
 # From dark to light in grey: Okabe and Ito's colours, which the colour-blind can tell apart.
 PENS: Final = {
-    "glrt": Pen("likelihood ratio", "#0072b2", "o", "-"), "combined": Pen("decision", "#000000", "s", "--"),
-    "network": Pen("network alone", "#d55e00", "^", "-."), "bare": Pen("without references", "#56b4e9", "v", ":"),
+    "glrt": Pen("likelihood ratio", "#0072b2", "o", 8.0, "-"), "combined": Pen("decision", "#000000", "s", 3.5, "--"),
+    "network": Pen("network alone", "#d55e00", "^", 4.0, "-."),
+    "bare": Pen("likelihood ratio without references", "#56b4e9", "v", 4.0, ":"),
 }
 BOUNDS_OF: Final = ("glrt", "combined")     # shading all of them would hide them all
 # The ROC shows scans that theory detects sometimes: the rest is 0 or 1.
 ROC_PD: Final = (0.2, 0.95)
-INCHES: Final = (11.0, 4.6)
+INCHES: Final = (11.0, 5.0)
 
 
 class NoMatplotlib(RuntimeError):
@@ -71,6 +73,7 @@ def draw(found: Measured, folder: Path) -> Path | None:
                     fontsize=11)
     _pd_axis(left, found, found.axis)
     _roc_axis(right, found, found.axis)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     name = re.sub(r"[^a-z0-9]+", "-", f"{reference.substance} {reference.tier.name} {found.scene}".lower()).strip("-")
     path = folder / f"{name}.png"
     figure.savefig(path, dpi=110)
@@ -89,12 +92,12 @@ def _pd_axis(axes: Axes, found: Measured, axis: Targets) -> None:
         _points(axes, found, detector, threshold(nulls.score[detector], pfa))
     axes.axvline(reference.mass_kg, color="0.7", linewidth=0.8)
     axes.annotate("reference", (reference.mass_kg, 0.02), rotation=90, color="0.4", fontsize=7, ha="right")
-    axes.set(xscale="log", ylim=(-0.02, 1.02), ylabel=f"detection probability at Pfa {pfa:.2g} per scan",
+    axes.set(xscale="log", ylim=(-0.02, 1.02), ylabel="detection probability",
              xlabel=f"mass of {reference.substance}, kg (deflection d = {reference.d_per_kg:.3g} per kg)")
+    axes.set_title(f"at a false-alarm probability of {pfa:.2g} per scan", fontsize=9)
     axes.xaxis.set_major_formatter("{x:.2g}")
     axes.xaxis.set_minor_formatter("{x:.2g}")
     axes.tick_params(axis="x", which="both", labelsize=7)
-    axes.legend(fontsize=8, loc="center right", title="bounds: exact, 95 % each side", title_fontsize=7)
 
 
 def _points(axes: Axes, found: Measured, detector: str, level: float) -> None:
@@ -105,11 +108,13 @@ def _points(axes: Axes, found: Measured, detector: str, level: float) -> None:
     hits = [axis.score[detector][axis.deflection == x] > level for x in at]
     kg = at / found.reference.d_per_kg
     axes.plot(kg, [float(one.mean()) for one in hits], color=pen.colour, marker=pen.marker, linestyle=pen.dashes,
-              markersize=4, linewidth=0.9, label=pen.label)
+              markersize=pen.points, markerfacecolor="none" if detector == "glrt" else pen.colour, linewidth=0.9,
+              label=pen.label)
     if detector in BOUNDS_OF:
         counted = [(int(one.sum()), len(one)) for one in hits]
         axes.fill_between(kg, [lower_bound(*one) for one in counted], [upper_bound(*one) for one in counted],
-                          color=pen.colour, alpha=0.12, linewidth=0.0)
+                          color=pen.colour, alpha=0.12, linewidth=0.0,
+                          label=f"{pen.label}, exact bounds of 95 % each")
 
 
 def _roc_axis(axes: Axes, found: Measured, axis: Targets) -> None:
@@ -127,10 +132,10 @@ def _roc_axis(axes: Axes, found: Measured, axis: Targets) -> None:
             pfa, pd = _roc(found.nulls.score[detector], axis.score[detector][near])
             axes.step(pfa, pd, where="post", color=PENS[detector].colour, linestyle=PENS[detector].dashes,
                       linewidth=1.2, label=PENS[detector].label)
-        axes.legend(fontsize=8, loc="lower right")
     kg = (low / found.reference.d_per_kg, high / found.reference.d_per_kg)
     axes.set(xscale="log", xlim=(least, 1.0), ylim=(-0.02, 1.02), xlabel="false-alarm probability per scan",
-             ylabel=f"detection probability, {int(near.sum())} scans of {kg[0]:.2f} to {kg[1]:.2f} kg")
+             ylabel="detection probability")
+    axes.set_title(f"{int(near.sum())} scans of {kg[0]:.2f} to {kg[1]:.2f} kg", fontsize=9)
 
 
 def _shown(found: Measured) -> Iterator[str]:

@@ -6,6 +6,7 @@ A figure stands beside its bound or its standard error, and what falls short is 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from hil.bench.detection.bench import Gap, Measured
     from hil.bench.detection.theory import Reference
 
-# What the reference channels should be worth.
+# What white noise should show, and what the reference channels should be worth.
+THEORY_DB: Final = 0.2
+BEHIND_DB: Final = 0.5
 REFERENCES_DB: Final = 3.0
 
 
@@ -33,7 +36,7 @@ def lines(found: Sequence[Measured]) -> list[str]:
     said += [_reference(r) for r in dict.fromkeys(one.reference for one in found)]
     for scene in dict.fromkeys(one.scene for one in found):
         said += ["", *_scene([one for one in found if one.scene is scene], found)]
-    return [*said, "", *_gain(found), *_agreement(found), "", *assumed()]
+    return [*said, "", *promises(found), *_gain(found), *_agreement(found), "", *assumed()]
 
 
 def assumed() -> Iterator[str]:
@@ -79,17 +82,17 @@ def case_line(one: Measured) -> str:
 
 def conformal_line(one: Measured, found: Sequence[Measured]) -> str:
     """What p-values the scans without a substance got, judged by an independent null set."""
-    twin = one.twin(found)
-    judges = one.judges or (twin.nulls if twin else None)
-    stated = np.exp(-one.nulls.score["glrt"])
-    counts = ", ".join(f"{int(np.sum(stated <= p))} at {p:g}" for p in STATED)
-    own = f"the likelihood ratio's own p-value was met by {counts} of {one.nulls.count}"
-    if judges is None:
+    scores, twin = one.nulls.score["glrt"], one.twin(found)
+    counts = ", ".join(f"{int(np.sum(np.exp(-scores) <= p))} at {p:g}" for p in STATED)
+    own = f"the likelihood ratio's own p-value was met by {counts} of {len(scores)}"
+    if one.scene.second and twin is None:
         return f"conformal p-values not judged, the first generator was not measured; {own}"
-    seen = uniformity(one.nulls.score["glrt"], judges.score["glrt"])
-    whose = "the first generator's" if one.judges is None else "independent"
-    return (f"conformal p-values of {seen.scans} nulls against {seen.judges} {whose} nulls: KS distance {seen.ks:.3f}, "
-            f"p {seen.ks_p:.2f}; {own}")
+    judges = twin.nulls.score["glrt"] if twin else scores[one.judged:]
+    seen = uniformity(scores[:one.judged], judges)
+    few = ", ".join(f"{n} at {p:g}" for n, p in zip(seen.found, STATED, strict=True))
+    whose = "of the first generator" if twin else "others"
+    return (f"conformal p-values of {seen.scans} nulls against {seen.judges} {whose}: KS distance {seen.ks:.3f}, "
+            f"p {seen.ks_p:.2f}, {few}; {own}")
 
 
 def _gaps(one: Measured, detector: str, pfa: float) -> str:
@@ -101,18 +104,46 @@ def _gap(gap: Gap | None) -> str:
     return f"{gap.gap_db:+.2f} ({gap.u_db:.2f})" if gap else "not reached"
 
 
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A gap over all substances, dB: to theory and to the clairvoyant limit, with errors of trials and threshold."""
+
+    own_db: float
+    limit_db: float
+    u_trials_db: float
+    u_threshold_db: float
+
+
+def mean_of(found: Sequence[Measured], detector: str, pd: float, pfa: float) -> Mean | None:
+    """Weighted over substances; what their thresholds share, from the same nulls, does not average away."""
+    gaps = [gap for one in found if (gap := one.gap(detector, pd, pfa)) and gap.u_db > 0.0]
+    if not gaps:
+        return None
+    weight = np.array([gap.u_db**-2.0 for gap in gaps])
+    own, limit = (float(np.average([getattr(gap, name) for gap in gaps], weights=weight)) for name in
+                  ("gap_db", "limit_db"))
+    shared = float(np.nanmean([gap.u_shared_db for gap in gaps]))
+    return Mean(own, limit, math.sqrt(max(1.0 / weight.sum() - shared**2 / len(gaps), 0.0)), shared)
+
+
 def mean_gap(found: Sequence[Measured], detector: str, pfa: float) -> str:
-    """Weighted over substances; their thresholds come from the same nulls, so the error is a lower bound."""
-    said = []
-    for pd in PDS:
-        gaps = [gap for one in found if (gap := one.gap(detector, pd, pfa)) and gap.u_db > 0.0]
-        if gaps:
-            weight = np.array([gap.u_db**-2.0 for gap in gaps])
-            own, limit = (np.average([getattr(gap, name) for gap in gaps], weights=weight)
-                          for name in ("gap_db", "limit_db"))
-            said.append(f"Pd {pd:g}: {own:+.2f} dB (+-{1.0 / math.sqrt(weight.sum()):.2f}), {limit:+.2f} dB to the "
-                        "clairvoyant limit")
-    return "; ".join(said)
+    """The mean gap in words, at each Pd."""
+    means = [(pd, mean) for pd in PDS if (mean := mean_of(found, detector, pd, pfa))]
+    return "; ".join(f"Pd {pd:g}: {mean.own_db:+.2f} dB (+-{mean.u_trials_db:.2f} of the trials, +-"
+                     f"{mean.u_threshold_db:.2f} of the threshold), {mean.limit_db:+.2f} dB to the clairvoyant limit"
+                     for pd, mean in means) or "not reached"
+
+
+def promises(found: Sequence[Measured]) -> Iterator[str]:
+    """What white noise should show: the likelihood ratio near its theory, the decision near the likelihood ratio."""
+    white = [one for one in found if one.scene is Scene.WHITE]
+    for pfa, pd in ((pfa, pd) for pfa in PFAS for pd in PDS):
+        glrt, decision = (mean_of(white, detector, pd, pfa) for detector in ("glrt", "combined"))
+        if glrt and decision:
+            behind, u = decision.own_db - glrt.own_db, math.hypot(glrt.u_trials_db, glrt.u_threshold_db)
+            near, close = ("held" if ok else "SHORT" for ok in (abs(glrt.own_db) <= THEORY_DB, behind <= BEHIND_DB))
+            yield (f"white noise, Pfa {pfa:g}, Pd {pd:g}: GLRT {glrt.own_db:+.2f} dB (+-{u:.2f}) from its own theory, "
+                   f"{THEORY_DB:g} wanted: {near}; decision {behind:+.2f} dB behind it, {BEHIND_DB:g} wanted: {close}")
 
 
 def _gain(found: Sequence[Measured]) -> Iterator[str]:
@@ -135,7 +166,7 @@ def gain_line(one: Measured, pfa: float) -> str:
         gains.append(f"{bare.gap_db - ours.gap_db:+.2f} dB (+-{math.hypot(bare.u_db, ours.u_db):.2f}) at Pd {pd:g}"
                      + (f" SHORT of {REFERENCES_DB:g} dB" if short else "") if ours and bare
                      else f"without them Pd {pd:g} not reached" if ours else f"Pd {pd:g} not reached")
-    return f"reference channels, {one.reference.substance}, tier {one.reference.tier.name}, Pfa {pfa:g}: {'; '.join(gains)}"
+    return f"reference channels, {one.reference.substance} {one.reference.tier.name}, Pfa {pfa:g}: {'; '.join(gains)}"
 
 
 def _agreement(found: Sequence[Measured]) -> Iterator[str]:
@@ -152,7 +183,7 @@ def _agreement(found: Sequence[Measured]) -> Iterator[str]:
     every = [(one, twin) for one in found if (twin := one.twin(found))]
     if every:
         tests = 2 * len(every)
-        yield f"  {tests} tests: one of them below p {0.05 / tests:.4f} would prove a difference at 5 % over all (Bonferroni)"
+        yield f"  {tests} tests: one below p {0.05 / tests:.4f} would prove a difference at 5 % over all (Bonferroni)"
 
 
 def difference_p(a: int, n: int, b: int, m: int) -> float:

@@ -71,6 +71,11 @@ class Nulls:
         """How many scans."""
         return len(self.score["glrt"])
 
+    def joined(self, more: Nulls) -> Nulls:
+        """These and then more of the same ground."""
+        score = {name: np.concatenate([mine, more.score[name]]) for name, mine in self.score.items()}
+        return Nulls(score, self.alarms + more.alarms)
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:

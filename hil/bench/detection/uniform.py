@@ -26,7 +26,7 @@ TERMS: Final = 100
 class Uniformity:
     """`ks_p`: chance of so uneven conformal p-values by chance, `scans` nulls judged by `judges` others.
 
-    `found` is how many of `scans` nulls had a stated p-value of `STATED` or less: stated times scans is expected.
+    `found` is how many of `scans` nulls had a conformal p-value of `STATED` or less: stated times scans is expected.
     """
 
     ks: float
@@ -37,10 +37,11 @@ class Uniformity:
 
 
 def uniformity(score: Floats, judges: Floats) -> Uniformity:
-    """From the likelihood ratio's scores, -ln p, of nulls, and of an independent set of nulls that judges them."""
-    ks, p = kolmogorov(conformal(score, judges), len(judges))
-    stated = np.exp(-score)
-    return Uniformity(ks, p, len(score), len(judges), tuple(int(np.sum(stated <= level)) for level in STATED))
+    """From the likelihood ratio's scores of nulls, and of an independent set of nulls that judges them."""
+    ranks = conformal(score, judges)
+    ks, p = kolmogorov(ranks, len(judges))
+    whole = (1.0 + np.array([np.sum(judges >= s) for s in score])) / (len(judges) + 1.0)     # ties count against
+    return Uniformity(ks, p, len(score), len(judges), tuple(int(np.sum(whole <= level + 1e-12)) for level in STATED))
 
 
 def conformal(scores: Floats, nulls: Floats) -> Floats:
