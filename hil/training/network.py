@@ -27,6 +27,7 @@ GUESSES: Final = (*((half, 0.0) for half in (1.2, 1.9, 3.0, 4.8, 7.6, 12.0)), (2
 FILTER_BINS: Final = 31
 # Energy of a filter in noise is 2 on average and 50 in a line that is found; 60 and more says no more than 60.
 ENERGY_SCALE: Final = 0.1
+SEEN_SCALE: Final = 0.25
 SURROUNDINGS_BINS: Final = 21
 EVIDENCE: Final = 6
 
@@ -62,7 +63,9 @@ def _bins(picture: tf.Tensor) -> tf.Tensor:
                             kernel_initializer=lambda *_, **__: tf.constant(_guessed()))
     parts = [matched(picture[..., 0:4:2]), matched(picture[..., 1:4:2])]
     energy = layers.Lambda(lambda pair: ops.relu6(ENERGY_SCALE * (ops.square(pair[0]) + ops.square(pair[1]))))(parts)
-    seen = picture[..., 4:6]
+    # Scaled, so that the picture and this part of it need not share one int8 scale with the energies: with one scale for
+    # all, the picture's negative half was cut off.
+    seen = layers.Rescaling(SEEN_SCALE)(picture[..., 4:6])
     around = layers.Conv2D(8, (1, SURROUNDINGS_BINS), padding="same", activation="relu")(
         layers.Concatenate()([seen, energy[..., 3:4]]))
     return layers.Concatenate()([energy, seen, around])
