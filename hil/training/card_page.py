@@ -14,7 +14,7 @@ def page_of(card: Card) -> str:
         f"# Model card: {card.name}, version {card.version}", "", PURPOSE, "",
         "| | |", "|---|---|", *_identity(card), "",
         "## What it was made from", "", DATA, "", *_training(card), "",
-        "## How it decides", "", RULE, "", *_thresholds(card), "",
+        "## How it decides", "", RULE, "", _adds(card), "", *_thresholds(card), "",
         "## What a probability means", "", PROBABILITY, "", f"Composition: {card.stack.composition}.", "",
         *_stack(card), "",
         "## What was measured", "", MEASURED, "",
@@ -37,6 +37,17 @@ def _training(card: Card) -> list[str]:
             f"| training | {made.seed_train} | {made.scans_train} | the network's weights |",
             f"| calibration | {made.seed_calibration} | {made.scans_calibration} | the thresholds below |",
             f"| test | {made.seed_test} | {made.scans_test} | the figures below |"]
+
+
+def _adds(card: Card) -> str:
+    """What the network adds to the decision, in words, from the card's own figures."""
+    tried = [row for row in card.figures if row.what.startswith("calibration set") and "all scans" in row.what]
+    gains = any(row.high is not None and row.high < 0.0 for row in tried)
+    said = ("it would gain, and is not used" if gains else
+            "no gain beyond its error was found, so the network adds nothing to what is named")
+    veto = "It has a veto." if card.thresholds.veto_network > 0.0 else "No veto earned its place, so it has none."
+    rest = "What it adds is a second opinion, a scene class and a probability."
+    return f"Of a decision by both together: {said}. {veto} {rest}"
 
 
 def _thresholds(card: Card) -> list[str]:
@@ -104,7 +115,7 @@ the axis only lower what is left of it."""
 FIGURES = """Distances in dB: how much more deflection the first needs than the second for Pd 0.5, at the
 policy's rate of false alarms, each at its own level on the same scans; negative: less. Intervals come from
 drawing the scans again. The calibration error is the mean over bins of |mean probability told - share true|;
-a perfect one has about 0.01 of it by chance."""
+a perfect one has about 0.01 of it by chance, and drawing again adds to that, so its interval lies high."""
 
 LIMITS = """## What it cannot do
 

@@ -55,7 +55,7 @@ def figures(data: Gathered, answers: NDArray[np.float32], stack: Stack,
 
 
 def candidate(data: Gathered, answers: NDArray[np.float32], rng: np.random.Generator) -> tuple[Figure, ...]:
-    """What the likelihood ratio needs more than a decision by both together would, on the calibration set.
+    """What a decision by both together would need more than the likelihood ratio, on the calibration set; less: a gain.
 
     By this the rule was chosen: where the gain is not beyond its error, the likelihood ratio decides alone.
     """

@@ -63,8 +63,7 @@ def _bins(picture: tf.Tensor) -> tf.Tensor:
                             kernel_initializer=lambda *_, **__: tf.constant(_guessed()))
     parts = [matched(picture[..., 0:4:2]), matched(picture[..., 1:4:2])]
     energy = layers.Lambda(lambda pair: ops.relu6(ENERGY_SCALE * (ops.square(pair[0]) + ops.square(pair[1]))))(parts)
-    # Scaled, so that the picture and this part of it need not share one int8 scale with the energies: with one scale for
-    # all, the picture's negative half was cut off.
+    # Scaled, so that the picture need not share one int8 scale with the energies: its negative half was cut off then.
     seen = layers.Rescaling(SEEN_SCALE)(picture[..., 4:6])
     around = layers.Conv2D(8, (1, SURROUNDINGS_BINS), padding="same", activation="relu")(
         layers.Concatenate()([seen, energy[..., 3:4]]))

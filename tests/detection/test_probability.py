@@ -106,7 +106,7 @@ def test_boasting_shows_in_the_calibration_error() -> None:
     true = rng.random(3000) < p
     honest, boasting = reliability(p, true, rng), reliability(np.where(p > 0.5, 0.98, 0.02), true, rng)
     assert honest.ece < 0.03
-    assert honest.low <= honest.ece <= honest.high
+    assert honest.ece <= honest.high < 0.06
     assert boasting.low > 0.15
     assert boasting.scans == 3000
 
