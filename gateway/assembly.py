@@ -12,16 +12,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drivers.sample import Fault
 from gateway import __version__, clock
 from gateway.acquisition import check_drivers
 from gateway.clock_watch import ClockWatch
 from gateway.detection.pass_model import LateModel
 from gateway.drafts import Drafter
+from gateway.drift.kept import recall, state_file
+from gateway.drift.watch import LOST
 from gateway.duties import check_duties
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
 from gateway.evidence.body import clipped
 from gateway.evidence.journal import last_note_of_the_one_before, open_journal
+from gateway.evidence.reader import reader_of
 from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
 from gateway.judgement import Judgement, demands, take_up_model
@@ -33,10 +37,11 @@ from gateway.places import Places, places
 from gateway.software import software_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gateway.clock import Now
     from gateway.config import Loaded
+    from gateway.detection.policy import Policy
     from gateway.evidence.journal import Journal
     from gateway.evidence.keys import SigningKey
     from gateway.evidence.layout import Body
@@ -86,6 +91,10 @@ class Assembly:
                 self.say(one.body, certificate_sha256=one.sha256)
         self.say(model, model_sha256=self.judgement.model_sha256)
         self.take_up_nulls(lanes)
+        for one in lanes:
+            if one.lane.drift is not None and one.lane.drift.told:
+                lost = Fault(LOST, one.lane.drift.told, self.now().monotonic_ns)
+                self.writer.submit(self.drafter.instrument_fault(self.now(), one.lane.name, lost)).result()
 
     def take_up_nulls(self, lanes: list[Calibrated]) -> None:
         """Journal the configured null set, whole, or why it was refused, and hold verdicts against it."""
@@ -152,11 +161,20 @@ def assemble(loaded: Loaded) -> Assembly:
     lanes = [open_lane(loaded, instrument, label) for instrument in loaded.config.instrument]
     judgement, model = take_up_model(loaded)
     by_name = {one.lane.name: one.lane for one in lanes}
+    watch_heads(by_name.values(), found.journal, demands(loaded.config.detection))
     table = loaded.config.clock
     watch = ClockWatch(table.drift_ppm_max, table.holdover_s_max)
     assembly = Assembly(loaded, found, key, journal, writer, drafter, judgement, by_name, maps, ringer, watch)
     assembly.announce(lanes, model)
     return assembly
+
+
+def watch_heads(lanes: Iterable[Lane], journal: Path, policy: Policy) -> None:
+    """Give each head's lane its drift watch as it was left."""
+    for lane in lanes:
+        if lane.scans:
+            with reader_of(journal) as reader:
+                lane.drift = recall(state_file(journal, lane.name), reader, lane.name, policy.allowed_kg)
 
 
 def find_key(loaded: Loaded) -> SigningKey:

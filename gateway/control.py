@@ -36,14 +36,16 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: the status, or to start or stop a scan of one head (the only one, where `head` is empty).
 
     A load is scanned until it is decided, at most `looks` times; 1 is one scan, 0 as the gateway is configured.
+    Or a calibrant scan of it (`thermometer`), or to take it as it is for what it should be (`reset`, and `why`).
     `claims` are about the load; `via` names the way by which they came, where the caller passes on another's order.
     """
 
-    what: Literal["status", "start", "stop"]
+    what: Literal["status", "start", "stop", "thermometer", "reset"]
     head: Annotated[str, msgspec.Meta(max_length=63)] = ""
     claims: Claims = NOTHING
     looks: Annotated[int, msgspec.Meta(ge=0, le=LOOKS_MAX)] = 0
     via: Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[ -~]*\Z")] = ""
+    why: Annotated[str, msgspec.Meta(max_length=300)] = ""
 
 
 class InstrumentStatus(msgspec.Struct, frozen=True):
@@ -63,6 +65,7 @@ class InstrumentStatus(msgspec.Struct, frozen=True):
     faults: int
     scan_progress: float | None = None
     silent_s_max: float = 10.0
+    drift: str = ""  # state of the drift watch of a head: learning, ok, degraded or inhibited, and what
     look: str = ""  # of a load that is scanned until it is decided
     learning: tuple[str, ...] = ()  # streams of a lane magnetometer in which no passage would be noticed yet
 

@@ -18,6 +18,7 @@ from drivers.nqr_head import NqrHead
 from drivers.replay import live
 from gateway import clock, control
 from gateway.acquisition import Acquisition
+from gateway.drift.desk import DriftDesk
 from gateway.evidence.writer import JournalBehind
 from gateway.lane_trigger import LaneTrigger
 from gateway.notify import Systemd
@@ -63,6 +64,7 @@ class Core:
         table = assembly.loaded.config.scan
         heads = {name: one for name, one in self.acquisition.drivers.items() if isinstance(one, NqrHead)}
         trigger = LaneTrigger(table.present, table.wanted, table.barred) if table.trigger == "plc" else None
+        self.drift = DriftDesk(assembly.lanes, assembly.drafter, self.submit, assembly.now)
         self.scans = Scans(heads, assembly.lanes, table, assembly.drafter, self.submit, assembly.now, trigger,
                            assembly.judgement.sequence)
         self.pipeline = Pipeline(
@@ -204,7 +206,7 @@ class Core:
         """Answer one request of the control socket."""
         if ask.what == "status":
             return control.Answer(status=self.desk.status(self.assembly.now(), self.stalled))
-        return self.scans.answer(ask, who)
+        return self.drift.reset(ask, who) if ask.what == "reset" else self.scans.answer(ask, who)
 
 
 async def end(tasks: Iterable[asyncio.Task[object]]) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.clock import Now
     from gateway.detection.verdict import Verdict
     from gateway.drafts import Drafter
+    from gateway.drift.kept import KeptWatch
     from gateway.evidence.record import Draft
     from gateway.lane_watch import LaneWatch
     from gateway.passing import Moment
@@ -79,6 +80,7 @@ class Lane:
     looks: dict[int, Series] = field(default_factory=dict)  # by scan: the load that it is a look at
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
+    drift: KeptWatch | None = None  # of an NQR head
 
     def ordered(self, scan_id: int, receipt: Receipt) -> None:
         """Remember the order of a scan until the scan is in: the next one is often begun before that."""
@@ -166,14 +168,26 @@ class Pipeline:
         ordered, series = await order_of(lane, capture.scan_id), lane.looks.pop(capture.scan_id, None)
         receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered), capture.raw)
         verdict = of_the_bay(await self.off_loop(series.take if series else self.judge, scan), scan)
+        verdict = await self.watched(lane, scan, verdict)
         sources = (await asyncio.wrap_future(receipt), *ordered)
         if series is not None:  # the scan that is answered stands first, those it was joined to behind its order
             sources, series.records = (*sources, *series.records), (*series.records, sources[0])
         lane.last_verdict, lane.deciding_since = verdict, None
         LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
-        await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
+        told = await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
         if self.decided is not None:
             self.decided(lane.name, verdict)
+        if lane.drift is not None:
+            await self.off_loop(lane.drift.save, await asyncio.wrap_future(told) + 1)
+
+    async def watched(self, lane: Lane, scan: CalibratedScan, verdict: Verdict) -> Verdict:
+        """Hold a scan against what its head used to be, journal what changed, and return what that leaves to say."""
+        if lane.drift is None or REPLAYED in scan.flags:
+            return verdict
+        faults, borne = await self.off_loop(lane.drift.hold, scan, verdict, self.clock().monotonic_ns)
+        for fault in faults:
+            await self.tell(lane, fault)
+        return borne
 
     def trusts(self, now: Now) -> bool:
         """Tell whether the wall clock is good enough to judge a certificate's validity by."""
@@ -182,6 +196,10 @@ class Pipeline:
     async def report(self, lane: Lane, fault: Fault) -> None:
         """Journal a fault, after what was gathered before it."""
         await self.settle(lane)
+        await self.tell(lane, fault)
+
+    async def tell(self, lane: Lane, fault: Fault) -> None:
+        """Journal a fault."""
         LOG.warning("%s: %s: %s", lane.name, fault.kind, fault.detail)
         lane.last_fault = fault
         lane.faults += 1

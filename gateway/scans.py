@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from calibration import thermometer
 from calibration.schedule import schedule
 from drivers.nqr_head import SCAN_ENDS
 from drivers.sample import Fault
@@ -83,9 +84,10 @@ class Scans:
             return self.order(name, source, claims, self.table.dwell_s)
         return self.look_again(name, Series(source, claims, sequence, by_plc))
 
-    def order(self, name: str, source: str, claims: Claims, dwell_s: float) -> int:
+    def order(self, name: str, source: str, claims: Claims, dwell_s: float, *, calibrant: bool = False) -> int:
         """Order one scan and journal the order. Raises JournalBehind, the scan given up."""
-        scan_id = self.heads[name].begin(schedule(dwell_s), dwell_s)
+        plans = thermometer.thermometer_plans(dwell_s) if calibrant else schedule(dwell_s)
+        scan_id = self.heads[name].begin(plans, dwell_s)
         try:
             receipt = self.submit(self.drafter.context(self.now(), source, scan_id, claims), None)
         except JournalBehind:
@@ -171,6 +173,9 @@ class Scans:
             if ask.what == "stop":
                 self.stop(names[0], source)
                 return Answer()
+            if ask.what == "thermometer":
+                source = f"{source}, of the calibrant in its jig"
+                return Answer(scan_id=self.order(names[0], source, ask.claims, thermometer.DWELL_S, calibrant=True))
             return Answer(scan_id=self.begin(names[0], source, ask.claims, ask.looks))
         except JournalBehind:
             return Answer(refused=BEHIND)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.assembly import Assembly
     from gateway.clock import Now
     from gateway.config_tables import InstrumentTable
+    from gateway.detection.drift_state import DriftState
 
 SILENT_S_MIN = 10.0  # a line that was lost is opened again and speaks within this
 
@@ -75,9 +76,15 @@ class StatusDesk:
             faults=lane.faults,
             scan_progress=driver.progress if isinstance(driver, NqrHead) else None,
             silent_s_max=silent_s_max(row),
+            drift=drift_words(lane.drift.watch.state) if lane.drift else "",
             look=lane.series.where if lane.series else "",
             learning=lane.watch.learning if lane.watch else (),
         )
+
+
+def drift_words(state: DriftState) -> str:
+    """Return the state of a head's drift watch: its word first."""
+    return f"{state.level}: {'; '.join(state.what)}" if state.what else str(state.level)
 
 
 def silent_s_max(row: InstrumentTable) -> float:

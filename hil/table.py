@@ -21,6 +21,7 @@ from hil.instruments import (
     uncut_gem,
 )
 from hil.instruments.eurotherm import Eurotherm
+from hil.instruments.nqr_drift import AGEINGS, Aged
 from hil.instruments.nqr_head import NqrHead
 from hil.scene.head import Belt
 from hil.scene.scenario import SCENARIOS, scenario
@@ -28,8 +29,15 @@ from hil.scene.scenario import SCENARIOS, scenario
 if TYPE_CHECKING:
     from hil.emulated import Wish
 
+
 def head(wish: Wish) -> NqrHead:
-    """Return a head in whose bay one scenario lies for ever, or all of them in turn."""
+    """Return a head in whose bay one scenario lies for ever, or all of them in turn; or one that ages.
+
+    An ageing head has an empty bay, with the line thermometer in its jig.
+    """
+    if wish.scene in AGEINGS:
+        aged = Aged(Belt((scenario("calibrant"),), seed=wish.seed), AGEINGS[wish.scene], wish.seed)
+        return NqrHead(aged, wish.worker, wish.seed, ahead=wish.ahead)
     shown = SCENARIOS if wish.scene == "belt" else (scenario(wish.scene),)
     return NqrHead(Belt(shown, seed=wish.seed), wish.worker, wish.seed, ahead=wish.ahead)
 
@@ -44,7 +52,7 @@ EMULATED = {
         Emulated(
             "nqr-head",
             "NQR head, register profile of this project",
-            ("belt", *(one.name for one in SCENARIOS)),
+            ("belt", *(one.name for one in SCENARIOS), *AGEINGS),
             make_registers=head,
         ),
         csac.ROW,

@@ -1,4 +1,4 @@
-"""spingate bench: measure memory, records per second, latency beside a floor, a long run, detection, the lane.
+"""spingate bench: memory, records per second, latency beside a floor, a long run, and what detection is worth.
 
 Real processes and a real broker on loopback, emulated instruments in a process of their own. It asserts nothing.
 """
@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gateway.cli.bench_detection import TRIALS, add_options, run_detection
+from gateway.cli.bench_open_set import run_open_set
 from gateway.cli.bench_sequential import run_sequential
 from gateway.cli.words import add_json, print_json
 
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
     from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine", "load", "detection", "lane", "sequential")
+TOPICS = ("spine", "load", "detection", "lane", "open-set", "sequential", "drift")
+DRIFT_TRIALS_MAX = 40  # changes of each kind; with the heads a minute of work
+DRIFT_HEADS = 25       # of 2000 quiet scans each
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate bench`."""
     parser = subparsers.add_parser("bench", help="measure memory, records per second, latency and detection")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, the load, detection against its limits, the lane, sequential looks (spine)")
+                        help="the spine, the whole bay under load, detection at its limits, the lane, what nobody covers,"
+                        " loads scanned until decided, drift (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
@@ -55,7 +59,7 @@ def minutes(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
     topics = {"spine": run_spine, "load": run_load, "detection": run_detection, "lane": run_lane,
-              "sequential": run_sequential}
+              "open-set": run_open_set, "sequential": run_sequential, "drift": run_drift}
     return topics[arguments.what](arguments)
 
 
@@ -73,6 +77,18 @@ def run_lane(arguments: argparse.Namespace) -> int:
                 print("\n".join(lane_lines(found[-1])), flush=True)
     if arguments.json:
         print_json({"lanes": [asdict(one) for one in found]})
+    return 0
+
+
+def run_drift(arguments: argparse.Namespace) -> int:
+    """Measure the drift watch on drawn scans: delays, and false drift alarms."""
+    from hil.bench.drift import drift_lines, measure_drift
+
+    found = measure_drift(min(arguments.trials, DRIFT_TRIALS_MAX), DRIFT_HEADS, arguments.seed)
+    if arguments.json:
+        print_json(asdict(found))
+    else:
+        print("\n".join(drift_lines(found)))
     return 0
 
 

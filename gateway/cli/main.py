@@ -22,6 +22,7 @@ COMMANDS = (
     "status",
     "monitor",
     "scan",
+    "drift",
     "probe",
     "read",
     "record",

@@ -1,6 +1,6 @@
 """spingate status: how the core, the publisher and every instrument are.
 
-Exit 0: all is well. 1: something stands still, is uncalibrated or is not connected. 2: no gateway answers.
+Exit 0: all is well. 1: something stands still, is uncalibrated, has drifted or is not connected. 2: no gateway answers.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def well(core: Status, publisher: PublisherStatus | None) -> bool:
 
 
 def verdict_of(instrument: InstrumentStatus) -> str:
-    """Return OK, WARN (uncalibrated) or FAIL (silent) for one instrument."""
+    """Return OK, WARN (uncalibrated, or drifted) or FAIL (silent) for one instrument."""
     if instrument.last_value_age_s is None or instrument.last_value_age_s > instrument.silent_s_max:
         return "FAIL"
-    return "OK" if instrument.calibrated else "WARN"
+    return "OK" if instrument.calibrated and not instrument.drift.startswith(("degraded", "inhibited")) else "WARN"
 
 
 def print_core(core: Status) -> None:
@@ -88,10 +88,11 @@ def print_core(core: Status) -> None:
         print(f"{coloured(verdict_of(one))} {one.name} ({one.driver}) on {one.port}: {state}")
         if one.last_value:
             print(f"     {one.last_value}  {one.last_value_age_s:.1f} s ago")
-        if one.calibration:
-            print(f"     uncalibrated: {one.calibration}")
-        if one.learning:
-            print(f"     learning the background of {', '.join(one.learning)}: no passage would be noticed yet")
+        background = f"{', '.join(one.learning)}: no passage would be noticed yet" if one.learning else ""
+        for word, said in (("uncalibrated:", one.calibration), ("drift watch:", one.drift),
+                           ("learning the background of", background)):
+            if said:
+                print(f"     {word} {said}")
         if one.last_fault:
             print(f"     last fault, {one.last_fault_age_s:.0f} s ago: {one.last_fault}")
     if core.last_verdict:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from gateway.detection.drift_state import DriftState
     from gateway.detection.testimony import SubstanceAccount
 
 # More looks than this at one load, and no bay waits that long: ten of 60 s are the longest single scan there is.
@@ -126,6 +127,7 @@ class Verdict:
 
     `accounts` explain every alarm; None where nothing alarmed. `null_check` is None where no null set was applied,
     `look` where the answer rests on one scan alone, `resonances` where no line was left unexplained.
+    `drift` is the state of the head against what it used to be, None where nobody watched it.
     """
 
     outcome: Outcome
@@ -138,6 +140,7 @@ class Verdict:
     null_check: NullCheck | None = None
     look: SequenceLook | None = None
     resonances: tuple[Resonance, ...] | None = None
+    drift: DriftState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     """Return the answer, its reasons, and each substance with the lines that made it and the account of an alarm."""
     lines = [f"{body.instrument} scan {body.verdict.scan_id}: {body.verdict.outcome.upper()}"]
     lines += [f"because {reason}" for reason in body.verdict.reasons]
+    if body.verdict.drift is not None:
+        lines.append(f"drift watch: {body.verdict.drift.level}")
     scores = {score.substance: score for score in body.verdict.scores}
     accounts = {one.substance: words_of(one, scores[one.substance])
                 for one in body.verdict.accounts or () if one.substance in scores}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drivers.sample import BandPlan, Channel, Identity
+from gateway.detection.drift_state import DriftLevel, DriftState
 from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
 from gateway.detection.verdict import (
     Anomaly,
@@ -202,6 +203,12 @@ RESONANCE = Struct(
     Field(7, "low_s", Real()),
     Field(8, "high_s", Real()),
 )
+DRIFT = Struct(
+    DriftState,
+    Field(1, "level", Choice(DriftLevel.LEARNING, DriftLevel.OK, DriftLevel.DEGRADED, DriftLevel.INHIBITED)),
+    Field(2, "what", Several(PROSE, 16)),
+    Field(3, "widened", Real()),
+)
 JUDGEMENT = Struct(
     Verdict,
     Field(1, "outcome", Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)),
@@ -214,6 +221,7 @@ JUDGEMENT = Struct(
     Field(8, "look", SEQUENCE_LOOK, optional=True),
     Field(9, "accounts", Several(TESTIMONY, 8), optional=True),
     Field(10, "resonances", Several(RESONANCE, 8), optional=True),
+    Field(11, "drift", DRIFT, optional=True),
 )
 VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
 

@@ -55,6 +55,7 @@ def instruments(rows: Iterable[tuple[str, InstrumentStatus]]) -> Table:
         age = "" if one.last_value_age_s is None else f"{one.last_value_age_s:.1f} s"
         value = f"scanning {one.scan_progress:.0%}" if one.scan_progress is not None else one.last_value or "no answer"
         value = f"(learning the lane) {value}" if one.learning else value
+        value = f"(drift {one.drift}) {value}" if one.drift.startswith(("degraded", "inhibited")) else value
         table.add_row(Text(word, STYLES[word]), one.name, value, age, one.last_fault)
     return table
 

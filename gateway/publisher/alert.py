@@ -1,4 +1,4 @@
-"""What a dashboard shows of an alarm or an anomaly, copied from the signed record.
+"""What a dashboard shows of an alarm, an anomaly or a drift of the head, copied from the signed record.
 
 It adds nothing and leaves nothing out that changes the meaning; its length is bounded, the record's is the proof.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.detection.testimony_words import short_form
 from gateway.detection.verdict import Outcome
 from gateway.evidence import record
-from gateway.evidence.body import AnomalyBody, VerdictBody
+from gateway.evidence.body import AnomalyBody, FaultBody, VerdictBody
 from gateway.evidence.cbor import RecordRefused
 from gateway.publisher.journal import payload_of
 from gateway.publisher.message import Alert
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 REASONS_MAX = 16             # what an officer reads; the rest stands in the record
 REASON_CHARACTERS_MAX = 500
-ALERT_KINDS = frozenset({"verdict", "anomaly"})
+ALERT_KINDS = frozenset({"verdict", "anomaly", "fault"})
+DRIFT = "drift "             # how the faults of the drift watch begin
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def alert_of(entry: Entry) -> Alert | None:
-    """Return the alert that a record raises: an alarm verdict or an anomaly; None for every other."""
+    """Return the alert that a record raises: an alarm verdict, an anomaly or a drift; None for every other."""
     if entry.kind not in ALERT_KINDS:
         return None
     try:
@@ -42,6 +43,8 @@ def alert_of(entry: Entry) -> Alert | None:
     if isinstance(found.body, AnomalyBody):
         anomaly = found.body.anomaly
         return Alert("anomaly", told_of(anomaly), (), found.body.instrument, when)
+    if isinstance(found.body, FaultBody) and found.body.kind.startswith(DRIFT):
+        return Alert("drift", clipped((found.body.kind, found.body.detail)), (), found.body.name, when)
     return None
 
 

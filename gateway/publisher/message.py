@@ -40,9 +40,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What a dashboard shows of an alarm verdict or an anomaly: copied from the signed record, never more."""
+    """What a dashboard shows of an alarm verdict, an anomaly or a drift: copied from the signed record, never more."""
 
-    what: str                        # "alarm" or "anomaly"
+    what: str                        # "alarm", "anomaly" or "drift"
     reasons: tuple[str, ...]
     substances: tuple[str, ...]
     instrument: str

@@ -142,8 +142,9 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=100.0, help="of each noise and sensor (100)")
     parser.add_argument("--seed", type=int, default=1, help="of all noise (1)")
     parser.add_argument("--channels", type=int, action="append", choices=(1, 3), help="of the sensor (1 and 3)")
+    parser.add_argument("--noise", action="append", choices=tuple(NOISES), help="of the background (all)")
     said = parser.parse_args()
-    for noise in NOISES:
+    for noise in said.noise or NOISES:
         for channels in said.channels or (1, 3):
             for one in measure_quiet(noise, channels, said.hours, said.seed):
                 print(f"{noise}, {channels} channel(s), {one.hours:g} h at {one.stated_per_hour:g} an hour: "

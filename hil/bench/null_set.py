@@ -78,11 +78,11 @@ def scanned(detector: Detector, scan: CalibratedScan, substance: str = "") -> Sc
     return Scanned(check.score, check.substances[at], verdict.scores[at].alarmed)
 
 
-def rows(ground: Ground, nulls: int, targets: int, sizes: Sequence[int]) -> tuple[Row, ...]:
+def rows(detector: Detector, ground: Ground, nulls: int, targets: int, sizes: Sequence[int]) -> tuple[Row, ...]:
     """Return a row for each size of null set; `targets` scans of each substance at its reference point."""
-    empty = [scanned(ground.detector, ground.lay(number).scan) for number in range(nulls)]
+    empty = [scanned(detector, ground.lay(number).scan) for number in range(nulls)]
     above = 10.0 ** (MIXED_DB / 20.0) if ground.scene.hard else 1.0
-    full = [scanned(ground.detector, ground.lay(nulls + number).holding(point.substance, point.mass_kg * above),
+    full = [scanned(detector, ground.lay(nulls + number).holding(point.substance, point.mass_kg * above),
                     point.substance)
             for point in references(ground.tier) for number in range(targets)]
     rng = np.random.default_rng(ground.seed)
@@ -116,8 +116,8 @@ def main() -> None:
     words = parser.parse_args()
     detector = Detector.load(SHIPPED_MODEL, Policy())
     detector.against = ScoreOnly()
-    ground = Ground(detector, Scene(words.scene), Tier.B, words.seed)
-    for one in rows(ground, words.nulls, words.targets, words.size):
+    ground = Ground(Scene(words.scene), Tier.B, words.seed)
+    for one in rows(detector, ground, words.nulls, words.targets, words.size):
         print(msgspec.json.encode(one).decode(), flush=True)
 
 

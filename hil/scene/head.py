@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calibration.schedule import dwell_of
+from calibration.thermometer import DWELL_S, holds_thermometer
 from hil.instruments.felt import FeltBand, FeltScan
 from hil.scene.scan import scan
 
@@ -34,10 +35,14 @@ class Belt:
         return self.scenarios[(scan_id - 1) % len(self.scenarios)]
 
     def __call__(self, plans: Sequence[BandPlan], scan_id: int) -> FeltScan:
-        """Return what the sensors feel. The dwell is the time of all trains, as the head runs them."""
+        """Return what the sensors feel. The dwell is the time of all trains, as the head runs them.
+
+        A calibrant scan pauses between its trains, or its spins would never recover.
+        """
         shown = self.scenario(scan_id)
         rng = np.random.default_rng((shown.seed, self.seed, scan_id))
-        felt = scan(tuple(plans), replace(shown.bay, head=self.seed), shown.load, rng, dwell_of(tuple(plans)))
+        dwell_s = DWELL_S if any(holds_thermometer(plan) for plan in plans) else dwell_of(tuple(plans))
+        felt = scan(tuple(plans), replace(shown.bay, head=self.seed), shown.load, rng, dwell_s)
         return FeltScan(
             bands=tuple(FeltBand(band.field_ft, band.pilot_offset_hz, band.pilot_ft, band.forward_w,
                                   band.reflected_w, band.clipped) for band in felt.bands),

@@ -55,6 +55,8 @@ SCENARIOS: Final = (
              Load((Content("carbamazepine form III", 3.0),), standoff_m=0.2, temperature_k=318.0), 1007),
     Scenario("ringing", "Parcel of quartz sand: it rings at every carrier", _BAY,
              Load((Content("sand", 5.0),), standoff_m=0.2, temperature_k=293.0, ringing_ft=100.0), 1008),
+    Scenario("calibrant", "Empty bay with 0.3 kg of hexamethylenetetramine, the line thermometer, in its jig", _BAY,
+             Load(calibrant=Content("hexamethylenetetramine", 0.3)), 1009),
 )
 
 

@@ -23,6 +23,7 @@ TAIL: Final = 30
 # Newton steps and halvings of the fit together: it has converged after fifteen.
 NEWTON_STEPS: Final = 30
 RIDGE: Final = 1e-3
+STILL: Final = 1e-9         # a step so small changes no figure that is shown
 # A fitted deflection this far beyond the tried ones is a guess, not a measurement.
 REACH: Final = 1.15
 
@@ -120,6 +121,8 @@ def _logistic(x: Floats, y: Floats) -> tuple[float, float]:
         p = 1.0 / (1.0 + np.exp(-design @ at))
         hessian = design.T @ (design * (p * (1.0 - p))[:, None]) + RIDGE * np.eye(2)
         step = np.asarray(np.linalg.solve(hessian, design.T @ (y - p) - RIDGE * at), np.float64)
+        if np.abs(step).max() < STILL:
+            break
     return float(at[0] - at[1] * centre / scale), float(at[1] / scale)
 
 
