@@ -12,14 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.sample import Fault
 from gateway import __version__, clock
 from gateway.acquisition import check_drivers
 from gateway.clock_watch import ClockWatch
 from gateway.detection.pass_model import LateModel
 from gateway.drafts import Drafter
 from gateway.drift.kept import recall, state_file
-from gateway.drift.watch import LOST
 from gateway.duties import check_duties
 from gateway.evidence import keys
 from gateway.evidence.act import ConfigurationBody, KeyAction, KeyAlgorithm, KeyBody, ModelBody, StartBody
@@ -92,9 +90,8 @@ class Assembly:
         self.say(model, model_sha256=self.judgement.model_sha256)
         self.take_up_nulls(lanes)
         for one in lanes:
-            if one.lane.drift is not None and one.lane.drift.told:
-                lost = Fault(LOST, one.lane.drift.told, self.now().monotonic_ns)
-                self.writer.submit(self.drafter.instrument_fault(self.now(), one.lane.name, lost)).result()
+            for fault in one.lane.drift.announced(self.now().monotonic_ns) if one.lane.drift is not None else ():
+                self.writer.submit(self.drafter.instrument_fault(self.now(), one.lane.name, fault)).result()
 
     def take_up_nulls(self, lanes: list[Calibrated]) -> None:
         """Journal the configured null set, whole, or why it was refused, and hold verdicts against it."""

@@ -36,7 +36,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: the status, or to start or stop a scan of one head (the only one, where `head` is empty).
 
     A load is scanned until it is decided, at most `looks` times; 1 is one scan, 0 as the gateway is configured.
-    Or a calibrant scan of it (`thermometer`), or to take it as it is for what it should be (`reset`, and `why`).
+    Or a calibrant scan of it (`thermometer`), or to take it as it is for what it should be (`reset`, and `because`).
     `claims` are about the load; `via` names the way by which they came, where the caller passes on another's order.
     """
 
@@ -45,7 +45,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claims: Claims = NOTHING
     looks: Annotated[int, msgspec.Meta(ge=0, le=LOOKS_MAX)] = 0
     via: Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[ -~]*\Z")] = ""
-    why: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    because: Annotated[str, msgspec.Meta(max_length=300)] = ""
 
 
 class InstrumentStatus(msgspec.Struct, frozen=True):

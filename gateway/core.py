@@ -10,6 +10,7 @@ import gc
 import logging
 import shutil
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from drivers.sample import Event, Nanoseconds
     from gateway.assembly import Assembly
     from gateway.evidence.record import Draft
+    from gateway.evidence.writer import Hashed
     from gateway.pipeline import Lane
 
     Tasks: TypeAlias = Sequence[asyncio.Task[None]]
@@ -46,6 +48,8 @@ JOURNAL_S_MAX = 10.0     # a slow SD card syncs in 50 ms; a hundred times that i
 DECISION_S_MAX = 60.0    # a scan is decided in under a second on the slowest supported board
 DISK_BYTES_MIN = 200_000_000  # at 100 records a second about an hour and a half
 ABORT_S_MAX = 1.0        # a head that answers has heard of an abort by then; one that does not stops by itself
+# Python's own 5 ms would be the loop's each time that it wants the lock and the worker thread is in Python code.
+SWITCH_S = 0.5e-3
 DRAIN_S_MAX = 12.0       # a decision takes seconds; the unit allows 20 for all of a stop
 
 
@@ -74,7 +78,7 @@ class Core:
         self.disk_scarce = False
         self.desk = StatusDesk(assembly, self.acquisition, clock.monotonic_ns())
 
-    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: bytes | Hashed | None) -> Future[int]:
         """Queue a draft for signing."""
         return self.assembly.writer.submit(draft, raw)
 
@@ -91,6 +95,7 @@ class Core:
         lanes = [asyncio.create_task(self.pipeline.run(lane)) for lane in self.assembly.lanes.values()]
         others = [asyncio.create_task(work, name=name) for name, work in self.parts()]
         stop = asyncio.create_task(self.stopping.wait())
+        sys.setswitchinterval(SWITCH_S)
         gc.freeze()  # what was loaded stays; looking through it for garbage took 33 ms, in which no port was read
         self.systemd.say("READY=1", "STATUS=measuring")
         LOG.info("ready: %d instruments, %d records", len(self.assembly.lanes), self.assembly.journal.size)

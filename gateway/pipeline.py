@@ -14,12 +14,13 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from calibration.apply import calibrate, calibrate_scan
+from calibration.apply import calibrate
 from drivers.replay import REPLAYED
 from drivers.sample import Event, Fault, Sample, ScanCapture
 from gateway.detection.verdict import Outcome
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.writer import JournalBehind
+from gateway.intake import prepare, taken_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.drafts import Drafter
     from gateway.drift.kept import KeptWatch
     from gateway.evidence.record import Draft
+    from gateway.evidence.writer import Hashed
     from gateway.lane_watch import LaneWatch
     from gateway.passing import Moment
     from gateway.series import Series
@@ -43,6 +45,7 @@ Result = TypeVar("Result")
 Receipt: TypeAlias = "Future[int]"  # resolves to a record's sequence number once it is on disk
 
 BEHIND_S = 0.01          # how soon a full journal queue is tried again: a commit takes about as long
+SMALL_BLOCK = 64         # values: a poll of a whole device; a tenth of a millisecond
 UNSYNCED_MAX = 16        # readings on their way to the disk from where the next is asked for at once: see backlog
 ORDERS_MAX = 64          # of scans that are not decided yet; one that came to nothing is pushed out by later ones
 QUEUE_EVENTS_MAX = 2000  # 4 s of the fastest stream there is; a gateway further behind than that says so
@@ -111,11 +114,12 @@ class Pipeline:
 
     clock: Callable[[], Now]
     drafter: Drafter
-    submit: Callable[[Draft, bytes | None], Future[int]]
+    submit: Callable[[Draft, bytes | Hashed | None], Future[int]]
     off_loop: OffLoop
     judge: Callable[[CalibratedScan], Verdict]
     believe_clock: bool  # whether an undisciplined clock may say that a certificate is valid
     decided: Callable[[str, Verdict], None] | None = None  # hears of each verdict once its record is queued
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the lanes with large blocks: see own_turn
 
     async def run(self, lane: Lane) -> None:
         """Take a lane's events in order up to a None, which ends it with everything told that it held.
@@ -136,6 +140,8 @@ class Pipeline:
 
     async def measure(self, lane: Lane, block: Sample) -> None:
         """Calibrate a block, journal the reading, and look in it for something ferrous moving past."""
+        if block.values.size > SMALL_BLOCK:
+            await self.own_turn()
         now = self.clock()
         certificate = None if lane.scans else lane.certificate
         calibrated = calibrate(named(block, lane.serial), certificate, now.wall_ns / 1e9, self.trusts(now))
@@ -151,6 +157,14 @@ class Pipeline:
         if told:
             await self.alert(lane, told)
 
+    async def own_turn(self) -> None:
+        """Wait for a pass of the loop in which no other lane works on a large block.
+
+        The blocks of eight magnetometers are full at the same moment: 1 to 3 ms each, and no port was read meanwhile.
+        """
+        async with self.turn:
+            await asyncio.sleep(0)
+
     async def alert(self, lane: Lane, told: Moment) -> None:
         """Journal an anomaly as soon as the reading that shows it is on disk."""
         source = await asyncio.wrap_future(told.receipt)
@@ -161,14 +175,15 @@ class Pipeline:
         now = self.clock()
         lane.deciding_since = now.monotonic_ns
         wall_s, trusted = now.wall_ns / 1e9, self.trusts(now)
-        calibrated = await self.off_loop(calibrate_scan, capture, lane.certificate, wall_s, trusted)
+        calibrated, bands, raw = await self.off_loop(taken_up, capture, lane.certificate, wall_s, trusted)
         scan = replace(calibrated, trust=explained(calibrated.trust, lane.refusal))
         lane.readings += 1
         lane.trust = scan.trust
         ordered, series = await order_of(lane, capture.scan_id), lane.looks.pop(capture.scan_id, None)
-        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered), capture.raw)
+        receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered, bands), raw)
         verdict = of_the_bay(await self.off_loop(series.take if series else self.judge, scan), scan)
         verdict = await self.watched(lane, scan, verdict)
+        await self.off_loop(prepare, verdict)
         sources = (await asyncio.wrap_future(receipt), *ordered)
         if series is not None:  # the scan that is answered stands first, those it was joined to behind its order
             sources, series.records = (*sources, *series.records), (*series.records, sources[0])
@@ -212,7 +227,9 @@ class Pipeline:
         for told in await self.off_loop(lane.watch.hurry) if lane.watch else ():
             await self.alert(lane, told)
 
-    async def journal(self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | None = None) -> Future[int]:
+    async def journal(
+        self, lane: Lane, drafted: Callable[[Now], Draft], raw: bytes | Hashed | None = None
+    ) -> Future[int]:
         """Queue a record, stamped as it is queued. A full queue makes the lane wait, and lose at its entrance.
 
         What a device says of itself may be too long for any record: then that is what the record is about.

@@ -66,6 +66,22 @@ def recorded_scan(reader: JournalReader, index: int) -> RecordedScan:
     return RecordedScan(rebuilt(reader, record, record.body), index, answered[1], answered[0])
 
 
+def scans_before(reader: JournalReader, recorded: RecordedScan) -> tuple[CalibratedScan, ...]:
+    """Return the scans that a verdict's own was joined to, in order; none where it rests on one. Raises NotRebuilt."""
+    if recorded.verdict is None or recorded.verdict_index is None or recorded.verdict.look is None:
+        return ()
+    wanted, record = recorded.verdict.look.raw_sha256s[:-1], record_at(reader, recorded.verdict_index)
+    found = {}
+    for source in record.provenance.sources if wanted else ():
+        scanned = record_at(reader, source)
+        digest = scanned.provenance.raw_sha256
+        if isinstance(scanned.body, ScanBody) and digest in wanted:
+            found[digest] = rebuilt(reader, scanned, scanned.body)
+    if len(found) != len(wanted):
+        raise NotRebuilt(f"record {record.sequence}: rests on {len(wanted) + 1} scans, of which it names too few")
+    return tuple(found[digest] for digest in wanted)
+
+
 def recorded_verdict(reader: JournalReader, index: int) -> tuple[Verdict, int] | None:
     """Return the verdict in record `index`, or on the scan in it, and where it stands; None where there is none.
 

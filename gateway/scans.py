@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.detection.verdict import Verdict
     from gateway.drafts import Drafter
     from gateway.evidence.record import Draft
+    from gateway.evidence.writer import Hashed
     from gateway.pipeline import Lane, Receipt
 
 HEAD_SILENT_S_MAX = 20.0  # a head says how it is each second, but not while a page of 9 to 11 s crosses a serial line
@@ -52,7 +53,7 @@ BEHIND = "the journal does not keep up with the disk; try again in a moment"
 class Submit(Protocol):
     """Queues a draft for signing; raises JournalBehind."""
 
-    def __call__(self, draft: Draft, raw: bytes | None) -> Receipt:
+    def __call__(self, draft: Draft, raw: bytes | Hashed | None) -> Receipt:
         """Return the receipt of the record."""
         ...
 

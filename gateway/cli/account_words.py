@@ -27,8 +27,8 @@ def account_lines(account: Account, where: str, signed: Verdict | None) -> list[
     """Return an explanation as lines for a person; `signed` is the verdict of a record, whose accounts go first."""
     verdict, subject = account.verdict, account.subject
     lines = verdict_lines(verdict, where)
-    if signed is not None and signed.accounts is not None:
-        return [*lines, *signed_lines(signed)]
+    if verdict.accounts is not None:
+        return [*lines, *told_lines(verdict, "as the record has it:" if signed is not None else "")]
     if subject is None or account.testimony is None:
         return [*lines, "no band shows anything of a covered substance: there is nothing to explain"]
     return [*lines, *subject_lines(subject), *words_of(account.testimony, subject)]
@@ -39,13 +39,13 @@ def verdict_lines(verdict: Verdict, where: str) -> list[str]:
     return [f"{where}: scan {verdict.scan_id}: {verdict.outcome.upper()}", *(f"  {one}" for one in verdict.reasons)]
 
 
-def signed_lines(signed: Verdict) -> list[str]:
-    """Return every account that a record holds, as it was signed."""
+def told_lines(verdict: Verdict, heading: str) -> list[str]:
+    """Return every account that a verdict holds, each under a heading where there is one."""
     lines = []
-    for testimony in signed.accounts or ():
-        score = next((one for one in signed.scores if one.substance == testimony.substance), None)
+    for testimony in verdict.accounts or ():
+        score = next((one for one in verdict.scores if one.substance == testimony.substance), None)
         if score is not None:
-            lines += ["as the record has it:", *subject_lines(score), *words_of(testimony, score)]
+            lines += [*filter(None, (heading,)), *subject_lines(score), *words_of(testimony, score)]
     return lines
 
 

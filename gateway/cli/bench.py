@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hil.bench.figures import Memory, SpineFigures
     from hil.bench.load_figures import LoadFigures
 
-TOPICS = ("spine", "load", "detection", "lane", "open-set", "sequential", "drift")
+TOPICS = ("spine", "load", "loop", "detection", "lane", "open-set", "sequential", "drift")
 DRIFT_TRIALS_MAX = 40  # changes of each kind; with the heads a minute of work
 DRIFT_HEADS = 25       # of 2000 quiet scans each
 
@@ -27,8 +27,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `spingate bench`."""
     parser = subparsers.add_parser("bench", help="measure memory, records per second, latency and detection")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, the whole bay under load, detection at its limits, the lane, what nobody covers,"
-                        " loads scanned until decided, drift (spine)")
+                        help="the spine, a whole bay under load, its event loop, detection at its limits, the lane, what"
+                        " nobody covers, loads scanned until decided, the drift watch (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")
@@ -58,7 +58,7 @@ def minutes(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, then print."""
-    topics = {"spine": run_spine, "load": run_load, "detection": run_detection, "lane": run_lane,
+    topics = {"spine": run_spine, "load": run_load, "loop": run_loop, "detection": run_detection, "lane": run_lane,
               "open-set": run_open_set, "sequential": run_sequential, "drift": run_drift}
     return topics[arguments.what](arguments)
 
@@ -101,6 +101,19 @@ def run_load(arguments: argparse.Namespace) -> int:
         print_json(load_json(found))
     else:
         print("\n".join(load_lines(found)))
+    return 0
+
+
+def run_loop(arguments: argparse.Namespace) -> int:
+    """Measure whether anything holds the core's event loop."""
+    from hil.bench.lag_figures import loop_lines
+    from hil.bench.loop import measure_loop
+
+    found = measure_loop(arguments.broker, arguments.seconds, silent if arguments.json else say)
+    if arguments.json:
+        print_json(asdict(found))
+    else:
+        print("\n".join(loop_lines(found)))
     return 0
 
 

@@ -63,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         return decide_load(arguments) if arguments.join else decide_all(arguments)
     if arguments.join:
         raise ValueError("--join is for scan files, --line-khz and --width-khz for an NQRduck file")
+    if arguments.nulls is not None:
+        raise ValueError("--nulls is for scan files, --line-khz and --width-khz for an NQRduck file")
     if None in words or len(arguments.file) != 1:
         raise ValueError("an NQRduck file takes --line-khz and --width-khz together, one file at a time")
     return look(arguments, arguments.file[0])
@@ -124,6 +126,7 @@ def decide_load(arguments: argparse.Namespace) -> int:
     from gateway.scan_keys import ScanFileRefused
 
     detector, names = detector_of(arguments.config), [str(path) for path in arguments.file]
+    detector.against = nulls_for(arguments, detector)
     try:
         scans = tuple(read_scan_file(path) for path in arguments.file)
         verdict, decide_ms = answer_joined(detector, scans)

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer = ask(socket, Ask("thermometer", arguments.head))
         said, found = f"scan {answer.scan_id} of the calibrant has begun", {"scan_id": answer.scan_id}
     else:
-        ask(socket, Ask("reset", arguments.head, why=arguments.why))
+        ask(socket, Ask("reset", arguments.head, because=arguments.why))
         said, found = "the head is taken as it is; its next scans are learnt", {"scan_id": None}
     if arguments.json:
         print_json(found)

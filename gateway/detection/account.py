@@ -15,6 +15,7 @@ from gateway.detection.witness import Looked, alarmed_in, testify
 
 if TYPE_CHECKING:
     from calibration.reading import CalibratedScan
+    from gateway.detection.beam import Beam
     from gateway.detection.detector import Detector
     from gateway.detection.explanation import Sight
     from gateway.detection.testimony import LineStory, SubstanceAccount
@@ -36,11 +37,12 @@ class Account:
         return stories_in(self.testimony, self.subject) if self.testimony and self.subject else ()
 
 
-def account_of(detector: Detector, scan: CalibratedScan, verdict: Verdict) -> Account:
-    """Explain a verdict on a scan. It takes about half as long as the decision, and the detector decides nothing."""
+def account_of(detector: Detector, scan: CalibratedScan, verdict: Verdict,
+               joined: tuple[Beam, ...] | None = None) -> Account:
+    """Explain a verdict on a scan, or on the `joined` beams of several: half of a decision's time, and decides nothing."""
     subject, policy = subject_of(verdict), detector.policy
     standoff_m = looked_from(scan, policy)
-    beams = beams_of(scan, standoff_m)
+    beams = beams_of(scan, standoff_m) if joined is None else joined
     if subject is None or not beams:
         return Account(verdict, None)
     subjects = alarmed_in(verdict) or (subject,)

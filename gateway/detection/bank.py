@@ -63,7 +63,9 @@ class Spread:
 
     def chi_square(self, energy: float) -> float:
         """Return the chi-square that is as improbable in white Gaussian noise as this energy is here."""
-        return float(self.chi_squares(np.array(energy)))
+        mean, deviation = of_chi_square(self.dof)
+        root = mean + deviation * (np.cbrt(energy / self.dof) - self.mean) / self.deviation
+        return float(self.dof * max(0.0, root) ** 3)
 
     def chi_squares(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the same of many energies."""

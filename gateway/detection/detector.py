@@ -14,16 +14,16 @@ from calibration.lines import covered
 from calibration.schedule import BANDS
 from gateway.detection.beam import BandBlind, Beam, form_beam
 from gateway.detection.chisquare import required_deflection
-from gateway.detection.glrt import Fit, Scene, explain, threshold
+from gateway.detection.glrt import Fit, Scene, threshold
 from gateway.detection.head_array import STANDOFF_M_MIN
 from gateway.detection.hypotheses import grids, grids_of
+from gateway.detection.identify import identify
 from gateway.detection.inspectability import dead_channels, emptiness, obstacles, remarks
 from gateway.detection.model import ModelRefused, Package, load
 from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
 from gateway.detection.probability import features, probability
-from gateway.detection.resonance import resonances
 from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
@@ -89,12 +89,12 @@ class Detector:
         standoff_m = self.looks_from(scan)
         scene = Scene(beams, scan.dwell_s, standoff_m)
         limits = self._limits(scene)
-        fits = explain(scene, self._grids(scene), self.policy.pfa_per_scan)
+        found = identify(scene, self._grids(scene), self.policy.pfa_per_scan)
+        fits = found.fits
         said = self._opinion(beams)
         scores = tuple(_score(name, fits.get(name), limits[name], said) for name in limits)
         rulings = {name: self._rule(fits[name], said) for name in limits if name in fits}
-        left = resonances(scene, fits, self.policy.pfa_per_scan)
-        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unidentified(left))
+        blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unidentified(found.resonances))
         alarmed = frozenset(name for name, r in rulings.items() if r is Ruling.NAMED)
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
         scores = tuple(replace(score, alarmed=score.substance in alarmed,
@@ -102,7 +102,7 @@ class Detector:
         told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
                 *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
         verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256,
-                          resonances=left or None)
+                          resonances=found.resonances or None)
         if self.against is not None:
             verdict = self.against.hold(verdict, scan, scores_of(limits, fits, rulings), self.policy.pfa_per_scan)
         return testified(verdict, fits, Looked(self.package, self.policy, beams, scan, standoff_m), REASONS_MAX)

@@ -6,6 +6,7 @@ Rule: it never names a substance and never alarms; it forbids "clear".
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from drivers.sample import BandPlan
     from gateway.detection.beam import Beam
     from gateway.detection.glrt import Fit, Scene
 
@@ -45,67 +45,76 @@ TONE_CELLS: Final = 4
 RESONANCES_MAX: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in a band: the decay, width and frequency index of a line, and its statistic there."""
+
+    band: int
+    decay: Decay
+    width: int
+    cell: int
+    z: float
+
+
 def resonances(scene: Scene, fits: Mapping[str, Fit], pfa_per_scan: float) -> tuple[Resonance, ...]:
-    """Return what is left in a scene from which `explain` took the accepted fits, strongest first.
+    """Return what is left in a scene without the accepted fits; it is taken out too.
 
     Beside lines found anywhere: the strongest of a substance whose lines are too strong for chance, but do not fit
     together.
     """
-    log_pfa = math.log(SHARE * pfa_per_scan)
-    looks = math.log(LOOKS_PER_FREQUENCY * FREQUENCIES * len(T2E_TRAINS) * max(1, len(scene.beams)))
     found: list[Resonance] = []
     for band, beam in enumerate(scene.beams):
         free = _free(beam, [one for fit in fits.values() if fit.accepted for one in _places(fit, band)])
         while len(found) < RESONANCES_MAX:
-            decay, width, cell = _strongest(scene, band, free)
-            z = float(scene.statistic(band, decay)[width, cell])
-            log_p = looks + log_sf_ratio(z, 1, FLOOR_DOF)
-            if log_p > log_pfa:
+            spot = strongest(scene, band, free)
+            if _log_p(scene, spot) > math.log(SHARE * pfa_per_scan):
                 break
-            found.append(_resonance(scene, band, decay, (width, cell), math.exp(log_p)))
-            scene.take_out(band, cell, decay)
-            free &= ~_around(beam, cell, decay, width)
-    odd = [one for one in _misfits(scene, fits, pfa_per_scan) if not _told(one, found)]
-    return tuple(sorted((*found, *odd), key=lambda one: -one.z)[:RESONANCES_MAX])
+            found.append(resonance(scene, spot))
+            scene.take_out(band, spot.cell, spot.decay)
+            free &= ~_around(beam, spot.cell, spot.decay, spot.width)
+    odd = (fit for fit in fits.values() if not fit.accepted and fit.log_p <= math.log(pfa_per_scan))
+    misfits = (strongest_of(scene, fit) for fit in odd)
+    return (*found, *(one for one in misfits if not _told(one, found)))
 
 
-def _misfits(scene: Scene, fits: Mapping[str, Fit], pfa_per_scan: float) -> list[Resonance]:
-    """The strongest line of each substance whose lines are too strong for chance and do not fit together."""
-    odd = []
-    for fit in fits.values():
-        if not fit.accepted and fit.log_p <= math.log(pfa_per_scan):
-            line, placed = max(zip(fit.lines, fit.grid.lines, strict=True), key=lambda pair: pair[0].z)
-            odd.append(_resonance(scene, line.band, placed.decay, (fit.width, line.cell), math.exp(fit.log_p)))
-    return odd
+def strongest(scene: Scene, band: int, free: NDArray[np.bool_]) -> Spot:
+    """The strongest line of any decay and width among the free cells."""
+    tried = []
+    for share in T2E_TRAINS:
+        decay = Decay(share * train_s(scene.beams[band].plan), T2STAR_S)
+        statistic = np.where(free, scene.statistic(band, decay), 0.0)
+        width, cell = np.unravel_index(int(np.argmax(statistic)), statistic.shape)
+        tried.append(Spot(band, decay, int(width), int(cell), float(statistic[width, cell])))
+    return max(tried, key=lambda spot: spot.z)
+
+
+def resonance(scene: Scene, spot: Spot) -> Resonance:
+    """What is told of a line that nobody knows."""
+    beam, response = scene.beams[spot.band], scene.response(spot.band, spot.decay)
+    amplitude = complex(response.amplitude[spot.width, spot.cell])
+    line = beam.spectra - subtract(beam, spot.decay, spot.width, spot.cell, amplitude)
+    dying = echo_decay(beam, beam.spectra, line, spot.decay.t2e_s)
+    khz = (beam.plan.carrier_hz + (spot.cell / FREQUENCIES - 0.5) * beam.plan.rate_hz) / 1e3
+    u_ft = 1.0 / math.sqrt(2.0 * float(response.information[spot.width, spot.cell]))
+    return Resonance(khz, abs(amplitude), u_ft, spot.z, math.exp(_log_p(scene, spot)), dying.t2e_s, dying.low_s,
+                     dying.high_s, "")
+
+
+def strongest_of(scene: Scene, fit: Fit) -> Resonance:
+    """The strongest line of a substance of which nothing else was seen."""
+    line, placed = max(zip(fit.lines, fit.grid.lines, strict=True), key=lambda pair: pair[0].z)
+    found = resonance(scene, Spot(line.band, placed.decay, fit.width, line.cell, line.z))
+    return replace(found, p_value=math.exp(fit.log_p), near=fit.grid.substance.name)
+
+
+def _log_p(scene: Scene, spot: Spot) -> float:
+    """Natural log of the chance that noise alone reaches this anywhere in the bands (Bonferroni)."""
+    looks = LOOKS_PER_FREQUENCY * FREQUENCIES * len(T2E_TRAINS) * len(scene.beams)
+    return min(0.0, math.log(looks) + log_sf_ratio(spot.z, 1, FLOOR_DOF))
 
 
 def _told(one: Resonance, found: list[Resonance]) -> bool:
     return any(abs(one.found_khz - other.found_khz) * 1e3 <= EXPLAINED_HZ for other in found)
-
-
-def _strongest(scene: Scene, band: int, free: NDArray[np.bool_]) -> tuple[Decay, int, int]:
-    """Decay, width and cell of the strongest line among the free cells."""
-    tried = []
-    for decay in _decays(scene.beams[band].plan):
-        statistic = np.where(free, scene.statistic(band, decay), 0.0)
-        width, cell = np.unravel_index(int(np.argmax(statistic)), statistic.shape)
-        tried.append((float(statistic[width, cell]), decay, int(width), int(cell)))
-    return max(tried, key=lambda one: one[0])[1:]
-
-
-def _decays(plan: BandPlan) -> tuple[Decay, ...]:
-    return tuple(Decay(share * train_s(plan), T2STAR_S) for share in T2E_TRAINS)
-
-
-def _resonance(scene: Scene, band: int, decay: Decay, place: tuple[int, int], p_value: float) -> Resonance:
-    beam, response, (width, cell) = scene.beams[band], scene.response(band, decay), place
-    amplitude = complex(response.amplitude[width, cell])
-    line = beam.spectra - subtract(beam, decay, width, cell, amplitude)
-    dying = echo_decay(beam, beam.spectra, line, decay.t2e_s)
-    khz = (beam.plan.carrier_hz + (cell / FREQUENCIES - 0.5) * beam.plan.rate_hz) / 1e3
-    u_ft = 1.0 / math.sqrt(2.0 * float(response.information[width, cell]))
-    return Resonance(khz, abs(amplitude), u_ft, float(response.statistic[width, cell]), p_value, dying.t2e_s,
-                     dying.low_s, dying.high_s)
 
 
 def _places(fit: Fit, band: int) -> list[tuple[int, Decay, int]]:

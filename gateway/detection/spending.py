@@ -9,9 +9,12 @@ import math
 from enum import StrEnum
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.detection.verdict import LOOKS_MAX
+
+if TYPE_CHECKING:
+    from gateway.detection.verdict import SequenceLook
 
 
 class Spending(StrEnum):
@@ -52,3 +55,9 @@ def shares(pfa: float, looks: int, how: Spending = USUAL) -> tuple[float, ...]:
     spent = [spent_by(k / looks, pfa, how) for k in range(looks + 1)]
     found = [after - before for before, after in pairwise(spent[:-1])]
     return (*found, pfa - sum(found))
+
+
+def rate_of(look: SequenceLook, pfa: float, how: Spending = USUAL) -> float:
+    """Return what a look of a record spent for itself, of a policy's rate."""
+    before = math.fsum(shares(pfa, look.looks_max, how)[:look.number - 1]) if look.number > 1 else 0.0
+    return max(look.alpha_spent - before, SHARE_MIN * pfa)

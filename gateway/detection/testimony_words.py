@@ -37,8 +37,8 @@ def mass_lines(testimony: SubstanceAccount, score: SubstanceScore) -> list[str]:
     """Return the mass with its uncertainty, and what the assumptions could make of it; nothing where none is stated."""
     if score.mass_kg is None:
         return []
-    u = "its uncertainty is not known: no certificate" if score.u_mass_kg is None else f"u {score.u_mass_kg:.2g} kg"
-    said = [f"mass if pure: {score.mass_kg:.3g} kg ({u}, k = 1)"]
+    u = "u not known: no certificate" if score.u_mass_kg is None else f"u {score.u_mass_kg:.2g} kg, k = 1"
+    said = [f"mass if pure: {score.mass_kg:.3g} kg ({u})"]
     if testimony.prior_low_kg is not None and testimony.prior_high_kg is not None:
         said.append(f"    {testimony.prior_low_kg:.2g} to {testimony.prior_high_kg:.2g} kg if T1 and T2e, which are "
                     "assumed, were a third or three times as long")

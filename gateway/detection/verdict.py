@@ -108,7 +108,8 @@ class Resonance:
     """A line too strong for chance that fits no substance in the table.
 
     `z` is its detection statistic (2 ln L), `p_value` its false-alarm probability per scan over all bands. `t2e_s` is
-    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well.
+    how fast it dies away over the train, with its 68 % interval; infinite where a steady tone fits as well. `near` is a
+    substance that may have one of its lines there, and of which nothing else was seen; empty where none is near.
     """
 
     found_khz: float
@@ -119,6 +120,7 @@ class Resonance:
     t2e_s: float
     low_s: float
     high_s: float
+    near: str
 
 
 @dataclass(frozen=True, slots=True)

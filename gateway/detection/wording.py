@@ -73,5 +73,11 @@ def foreign(fits: Mapping[str, Fit]) -> tuple[str, ...]:
 
 def unidentified(found: tuple[Resonance, ...]) -> tuple[str, ...]:
     """Lines too strong for chance that fit no substance: nobody may call that clear."""
-    return tuple(f"unidentified resonance at {one.found_khz:.1f} kHz ({one.amplitude_ft:.1f} fT): a line that fits no "
-                 "substance in the table" for one in found)
+    return tuple(f"unidentified resonance at {one.found_khz:.1f} kHz ({one.amplitude_ft:.1f} fT): {_fitting(one)}"
+                 for one in found)
+
+
+def _fitting(one: Resonance) -> str:
+    if not one.near:
+        return "a line that fits no substance in the table"
+    return f"a line where {one.near} may have one, and nothing else that tells {one.near} from a foreign crystal"

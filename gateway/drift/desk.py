@@ -38,12 +38,12 @@ class DriftDesk:
         name = ask.head or next(iter(watched), "")
         if name not in watched or (not ask.head and len(watched) > 1):
             return Answer(refused=f"head = {ask.head!r}: must be one of: {', '.join(watched) or 'none'}")
-        if not ask.why.strip():
+        if not ask.because.strip():
             return Answer(refused="why = '': must say why the head may be taken as it is")
         watch, now = watched[name], self.now()
         state = watch.state
         was = f"{state.level}: {'; '.join(state.what)}" if state.what else str(state.level)
-        fault = Fault(RESET, f"by user {who}: {ask.why.strip()}; before: {was}; everything is learnt anew",
+        fault = Fault(RESET, f"by user {who}: {ask.because.strip()}; before: {was}; everything is learnt anew",
                       now.monotonic_ns)
         try:
             self.submit(self.drafter.instrument_fault(now, name, fault), None)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from drivers.sample import Fault
 from gateway.detection.drift_state import DriftLevel
 from gateway.drift.bearing import borne
 from gateway.drift.bounds import BOUNDS
 from gateway.drift.head import HeadWatch  # noqa: TC001  msgspec reads the annotations
 from gateway.drift.look import look_at
-from gateway.drift.watch import INHIBITED, KINDS, LOST, RESET, DriftWatch
-from gateway.evidence.body import FaultBody, VerdictBody
+from gateway.drift.watch import INHIBITED, KINDS, LOST, RESET, UNTIL, DriftWatch
+from gateway.evidence.body import FaultBody, VerdictBody, clipped
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.reader import BATCH_MAX
 from gateway.evidence.record import Kind, decode
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from calibration.reading import CalibratedScan
-    from drivers.sample import Fault, Nanoseconds
+    from drivers.sample import Nanoseconds
     from gateway.detection.verdict import Verdict
     from gateway.evidence.reader import JournalReader
 
@@ -42,6 +43,8 @@ FILE_BYTES_MAX: Final = 16_000_000
 # Without a file the journal is read back so far, once: 25 us for each record, so 5 s (measured), some 20 on a small
 # board. At 5 records a second that is half a day.
 LOOK_BACK_RECORDS: Final = 200_000
+BEFORE: Final = "before the restart: "
+DETAIL_KEPT_BYTES_MAX: Final = 1000  # every verdict repeats it
 
 
 class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +70,13 @@ class KeptWatch:
     origin: str
     allowed_kg: Callable[[str], float]
     told: str = ""
+
+    def announced(self, now: Nanoseconds) -> list[Fault]:
+        """Return what a start has to journal: that the past was lost, and what of it inhibits all the same."""
+        if not self.told:
+            return []
+        held = [Fault(INHIBITED, f"{self.watch.lost}; {UNTIL}", now)] if self.watch.lost else []
+        return [Fault(LOST, self.told, now), *held]
 
     def hold(self, scan: CalibratedScan, verdict: Verdict, now: Nanoseconds) -> tuple[list[Fault], Verdict]:
         """Hold a scan against what its head used to be: what to journal, and what that leaves of the verdict.
@@ -126,14 +136,18 @@ def replay(watch: DriftWatch, reader: JournalReader, begin: int, instrument: str
             if body.kind == RESET:
                 watch.reset()
                 watch.settle()
-            elif body.kind in {INHIBITED, LOST}:
-                watch.lost = f"before the restart: {body.detail}"
+            elif body.kind == INHIBITED:
+                watch.lost = before(body.detail)
         elif body.verdict.drift is not None:
             watched = True
             inhibited = body.verdict.drift.level is DriftLevel.INHIBITED
-            said = watch.lost or f"before the restart: {'; '.join(body.verdict.drift.what)}"
-            watch.lost = said if inhibited else ""
+            watch.lost = (watch.lost or before("; ".join(body.verdict.drift.what))) if inhibited else ""
     return watched, known
+
+
+def before(detail: str) -> str:
+    """Return what inhibited before the restart, in as many words after the tenth restart as after the first."""
+    return BEFORE + clipped(detail.removesuffix(f"; {UNTIL}").removeprefix(BEFORE), DETAIL_KEPT_BYTES_MAX)
 
 
 def bodies(reader: JournalReader, begin: int, instrument: str) -> Iterator[FaultBody | VerdictBody]:

@@ -45,7 +45,8 @@ from gateway.evidence.body import (
     ScanBody,
     VerdictBody,
 )
-from gateway.evidence.shape import Choice, Field, Kept, Octets, Real, Several, Struct, Text, Truth, Whole
+from gateway.evidence.kept import Ahead, Kept
+from gateway.evidence.shape import Choice, Field, Octets, Real, Several, Struct, Text, Truth, Whole
 from gateway.evidence.typed_array import ArrayShape
 
 NAME = Text(256, 1)
@@ -110,12 +111,13 @@ BAND = Struct(
     Field(6, "u_relative", Real()),
     check=band_disagrees,
 )
+BANDS = Ahead(Several(BAND, 64))
 SCAN = Struct(
     ScanBody,
     Field(1, "instrument", NAME),
     Field(2, "device", IDENTITY),
     Field(3, "scan_id", Whole()),
-    Field(4, "bands", Several(BAND, 64)),
+    Field(4, "bands", BANDS),
     Field(5, "dwell_s", Real()),
     Field(6, "bay_temperature_k", Real()),
     Field(7, "standoff_m", Real()),
@@ -202,6 +204,7 @@ RESONANCE = Struct(
     Field(6, "t2e_s", Real()),
     Field(7, "low_s", Real()),
     Field(8, "high_s", Real()),
+    Field(9, "near", WORD),
 )
 DRIFT = Struct(
     DriftState,
@@ -223,7 +226,8 @@ JUDGEMENT = Struct(
     Field(10, "resonances", Several(RESONANCE, 8), optional=True),
     Field(11, "drift", DRIFT, optional=True),
 )
-VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", JUDGEMENT))
+ANSWER = Ahead(JUDGEMENT)
+VERDICT = Struct(VerdictBody, Field(1, "instrument", NAME), Field(2, "verdict", ANSWER))
 
 PASSAGE = Struct(
     Passage,

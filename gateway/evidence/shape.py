@@ -24,7 +24,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 E = TypeVar("E", bound=StrEnum)
 UINT64_MAX = 2**64 - 1
-KEPT_MAX = 256      # 64 instruments with a few streams each; one entry has some kilobytes
 
 
 class Shape(Protocol):
@@ -187,33 +186,6 @@ class Several:
             except RecordRefused as refused:
                 raise refused.inside(f"[{len(done)}]") from None
         return done
-
-
-class Kept:
-    """A shape whose encodings of the last few values are kept, for values that come again and again.
-
-    A value is known again by being the same object, so it must be one that cannot change: a tuple of frozen
-    dataclasses. Comparing 100 channels by their words would cost as much as encoding them. Not for two threads.
-    """
-
-    def __init__(self, shape: Shape) -> None:
-        self._shape = shape
-        self._kept: dict[int, tuple[object, bytes]] = {}  # by id; holding the value keeps its id from another's
-
-    def encode(self, value: object) -> bytes:
-        """Take what the shape takes."""
-        known = self._kept.get(id(value))
-        if known is not None and known[0] is value:
-            return known[1]
-        data = self._shape.encode(value)
-        if len(self._kept) >= KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
-        self._kept[id(value)] = value, data
-        return data
-
-    def unpack(self, item: object) -> object:
-        """Take what the shape takes."""
-        return self._shape.unpack(item)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,19 @@ class OutOfOrder(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Hashed:
+    """Raw data with their digest, worked out where nobody waits for it: make it with `hashed` alone."""
+
+    data: bytes
+    sha256: bytes
+
+
+def hashed(data: bytes) -> Hashed:
+    """Return raw data with their digest: a scan's megabyte takes 0.5 to 5 ms."""
+    return Hashed(data, sha256(data).digest())
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A record with its place, waiting for its signature."""
 
@@ -112,18 +125,20 @@ class Writer:
         """Begin to write."""
         self._thread.start()
 
-    def submit(self, draft: Draft, raw: bytes | None = None) -> Future[int]:
+    def submit(self, draft: Draft, raw: bytes | Hashed | None = None) -> Future[int]:
         """Give a draft its place in the journal; the future resolves to it when it is on disk.
 
         `raw` is kept beside the record and must be what the draft's provenance names. May be called from any
         thread. Raises RecordRefused, OutOfOrder, JournalBehind or JournalFailed; the draft is then not taken.
         """
-        if raw is not None and sha256(raw).digest() != draft.provenance.raw_sha256:
+        kept = hashed(raw) if isinstance(raw, bytes) else raw
+        if kept is not None and kept.sha256 != draft.provenance.raw_sha256:
             raise WrongShape("provenance.raw_sha256", "is not the digest of the raw data submitted with it")
+        data = kept.data if kept is not None else None
         with self._changed:
-            self._check_open(draft, len(raw or b""))
+            self._check_open(draft, len(data or b""))
             payload = encode(draft, self._journal.gateway, self._next)
-            waiting = Waiting(self._next, payload, draft.provenance.raw_sha256, raw, Future())
+            waiting = Waiting(self._next, payload, draft.provenance.raw_sha256, data, Future())
             waiting.done.set_running_or_notify_cancel()       # a record cannot be called back
             self._queue.append(waiting)
             self._queue_bytes += waiting.size

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.detection.explanation import Sight
     from gateway.detection.testimony import LineStory
 
-WIDE, ROW_HIGH, HEAD_HIGH, FOOT_HIGH = 1200, 340, 96, 30
+WIDE, ROW_HIGH, HEAD_HIGH, FOOT_HIGH = 1200, 340, 118, 30
 SEEN: Final = (96, 125, 139)
 TEMPLATE: Final = (211, 47, 47)
 LEFT_OVER: Final = (0, 121, 107)
@@ -34,6 +34,8 @@ LINES_MAX: Final = 4
 # Noise reaches this many standard deviations somewhere in a band: a residual is drawn at least so far.
 NOISE_SHOWN: Final = 4.0
 HALF_KHZ: Final = 6.0
+# Of the verdict's first reason so much fits beside the margins.
+REASON_CHARACTERS_MAX: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,19 @@ def picture(account: Account, title: str) -> bytes:
     if subject is None:
         raster.text("no band shows anything", (60, 64), PALE)
         return raster.png()
+    raster.text(shortened(next(iter(account.verdict.reasons), "")), (60, 60), PALE, px=10.0)
+    mass = "" if subject.mass_kg is None else f", mass if pure {subject.mass_kg:.2g} kg"
     raster.text(f"{subject.substance}: p-value {subject.p_value:.1g}, network {subject.network:.2f}, fitted at "
-                f"{subject.temperature_k:.0f} K, limit {subject.limit_kg:.2g} kg", (60, 62), INK, px=12.0)
-    legend(raster, 84.0)
+                f"{subject.temperature_k:.0f} K, limit {subject.limit_kg:.2g} kg{mass}", (60, 84), INK, px=12.0)
+    legend(raster, 106.0)
     for row, (story, sight) in enumerate(pairs):
         line_row(raster, HEAD_HIGH + row * ROW_HIGH, story, sight)
     return raster.png()
+
+
+def shortened(words: str) -> str:
+    """Return what fits into one line of the head."""
+    return words if len(words) <= REASON_CHARACTERS_MAX else f"{words[:REASON_CHARACTERS_MAX - 3]}..."
 
 
 def legend(raster: Raster, y: float) -> None:

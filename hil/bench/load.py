@@ -83,8 +83,8 @@ def measure_load(
 
 
 @contextmanager
-def bay(folder: Path, seats: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """Run the emulators in a process of their own, and give their tables for gateway.toml."""
+def bay(folder: Path, seats: Sequence[tuple[str, str, str]], nice: int = NICE) -> Iterator[str]:
+    """Run the emulators in a process of their own, at this priority, and give their tables for gateway.toml."""
     file = folder / "bay.toml"
     file.write_text("".join(
         SEAT.format(name=name, emulate=emulate, place=place, seed=SEED + number)
@@ -92,7 +92,7 @@ def bay(folder: Path, seats: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     words = [*command(), "hil", "--bay", str(file), "--dir", str(folder), "--json"]
     # In our own session: Linux weighs whole sessions against each other, and priorities only inside one.
     process = subprocess.Popen(words, stdout=subprocess.PIPE)
-    os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+    os.setpriority(os.PRIO_PROCESS, process.pid, nice)
     if process.stdout is None:
         raise RuntimeError("no pipe to the instruments")
     try:
@@ -102,7 +102,11 @@ def bay(folder: Path, seats: Sequence[tuple[str, str, str]]) -> Iterator[str]:
         yield str(json.loads(line)["config"])
     finally:
         process.terminate()
-        process.wait(STOP_S_MAX)
+        try:
+            process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:  # it first finishes the scenes that its heads have begun
+            process.kill()
+            process.wait()
         process.stdout.close()
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hil.bench.detection.theory import DWELL_S, PLANS
-from hil.bench.open_set_scenes import CARBAMAZEPINE, DEFLECTION, Case, Pair, colliding, foreign
+from hil.bench.open_set_scenes import CARBAMAZEPINE, DEFLECTION, Case, Pair, colliding, foreign, key_of
 from hil.scene.scan import scan
 from hil.training.bounds import lower_bound, upper_bound
 from hil.training.emulated import calibrated
@@ -125,8 +126,7 @@ def _of_foreign(case: Case, seed: int, detector: Detector, number: int) -> Answe
 
 
 def _of_pair(pair: Pair, present: tuple[str, ...], seed: int, detector: Detector, number: int) -> Answer:
-    key = (seed, 100 + tuple(Pair).index(pair), len(present), pair.members.index(present[0]), number)
-    return _answer(detector, colliding(pair, present, seed, number), key)
+    return _answer(detector, colliding(pair, present, seed, number), key_of(pair, present, seed, number))
 
 
 def _answer(detector: Detector, laid: Laid, key: tuple[int, ...]) -> Answer:
@@ -152,7 +152,7 @@ def _by_deflection(case: Case, answers: Sequence[Answer]) -> list[Rejected]:
     """One row for each bin of deflection that holds anything, or one for a case that has no deflection."""
     edges = BINS if any(one.deflection for one in answers) else (0.0, 0.0)
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = [one for one in answers if low <= one.deflection <= high]
         if inside:
             rows.append(_rejected(case, low, high, inside))

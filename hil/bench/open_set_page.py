@@ -33,5 +33,5 @@ def _rejected_row(one: Rejected) -> str:
 
 
 def _resolved_row(one: Resolved) -> str:
-    return (f"| {one.pair.replace(' | ', ', ')} | {one.present} | {one.resolved} of {one.trials}, ≥ {one.lower95:.3f} | "
-            f"{one.missed} | {one.invented} | {one.unidentified} |")
+    pair, right = one.pair.replace(" | ", ", "), f"{one.resolved} of {one.trials}, ≥ {one.lower95:.3f}"
+    return f"| {pair} | {one.present} | {right} | {one.missed} | {one.invented} | {one.unidentified} |"

@@ -102,12 +102,17 @@ def foreign(case: Case, seed: int, number: int) -> Laid:
 
 def colliding(pair: Pair, present: tuple[str, ...], seed: int, number: int) -> Laid:
     """Lay one or both members of a pair, well above where each is detected alone."""
-    rng = np.random.default_rng((seed, 100 + tuple(Pair).index(pair), len(present), pair.members.index(present[0]), number))
+    rng = np.random.default_rng(key_of(pair, present, seed, number))
     bare = _bare(mixed(Tier.B, rng))
     if pair is Pair.COCAINE:
         bare = _warm(bare, rng)
     contents = tuple(Content(name, _kg(name, bare, rng)) for name in present)
     return Laid(_filled(bare, contents=contents), 0.0, frozenset(present) - {CARBAMAZEPINE})
+
+
+def key_of(pair: Pair, present: tuple[str, ...], seed: int, number: int) -> tuple[int, ...]:
+    """The chance of one trial of a pair."""
+    return seed, 100 + tuple(Pair).index(pair), len(present), pair.members.index(present[0]), number
 
 
 def _kg(name: str, bare: Draw, rng: Generator) -> float:

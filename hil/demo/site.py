@@ -18,7 +18,7 @@ from calibration.certificate_text import certificate_text
 from hil.demo.bay import OVEN_SERIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from calibration.certificate import Statement
 
@@ -124,8 +124,11 @@ class Site:
         subprocess.run([*command(), "keys", "new", self.folder / "gateway.key", "--json"], check=True,
                        stdout=subprocess.DEVNULL)
 
-    def start(self, name: str) -> Service:
-        """Start `spingate NAME` and return when it says READY. Raises ProcessFailed with the end of its log."""
+    def start(self, name: str, words: Sequence[str] = ()) -> Service:
+        """Start `spingate NAME`, or `words` in its place, and return when it says READY.
+
+        Raises ProcessFailed with the end of its log.
+        """
         log = self.folder / f"{name}.log"
         address = self.run / f"{name}.notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, log.open("ab") as output:
@@ -133,7 +136,7 @@ class Site:
             listener.bind(str(address))
             listener.settimeout(1.0)
             process = subprocess.Popen(
-                [*command(), name, "--config", self.config], stdout=output, stderr=output,
+                words or [*command(), name, "--config", str(self.config)], stdout=output, stderr=output,
                 env={**os.environ, "NOTIFY_SOCKET": str(address)},
             )
             service = Service(name, process, log)

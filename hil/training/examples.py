@@ -15,8 +15,9 @@ import numpy as np
 
 from calibration.lines import covered
 from gateway.detection.detector import beams_of
-from gateway.detection.glrt import Scene, explain
+from gateway.detection.glrt import Scene
 from gateway.detection.hypotheses import grids
+from gateway.detection.identify import identify
 from gateway.detection.policy import Policy
 from gateway.detection.portrait import portrait
 from hil.training.emulated import KELVIN, Truth, emulate
@@ -69,8 +70,8 @@ def example(seed: int, number: int, *, world: World = TRAINING, with_likelihood:
     picture = portrait(beams).astype(np.float16)
     likelihood = np.full((len(SUBSTANCES), 3), math.nan, np.float32)
     if with_likelihood:
-        fits = explain(Scene(beams, scan.dwell_s, scan.standoff_m), grids(tuple(b.plan for b in beams), *KELVIN),
-                       Policy().pfa_per_scan)
+        laid = grids(tuple(b.plan for b in beams), *KELVIN)
+        fits = identify(Scene(beams, scan.dwell_s, scan.standoff_m), laid, Policy().pfa_per_scan).fits
         # A station over the pilot silences a whole band: then a substance may have no line left to look for.
         likelihood[:] = [[fits[n].log_p, fits[n].accepted, fits[n].consistent] if n in fits else UNSEEN
                          for n in SUBSTANCES]

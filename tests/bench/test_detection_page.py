@@ -89,6 +89,7 @@ def test_the_report_ends_with_its_priors(found: list[Measured]) -> None:
     assert "priors, choices without a source, behind all of the above:" in said
     assert "Bay.tier: A 0.3, B 1, C 5, D 130 fT/sqrt(Hz)" in said
     assert "conformal p-values of 999 nulls against 1000 others: KS distance" in said
+    assert "1000 others as the bay's null set the decision alarms in" in said
     assert "4 tests: one below p 0.0125 would prove a difference" in said
 
 

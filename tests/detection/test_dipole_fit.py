@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STEP_S = 0.2
 NOISE_T = 1e-11
-TRIALS = 120
+TRIALS = 70
 
 
 def field_of(rng: np.random.Generator, speed: float, closest: float, moment: np.ndarray, half: int) -> np.ndarray:

@@ -11,8 +11,9 @@ from scipy.stats import binom, ncx2
 
 from calibration.schedule import schedule
 from gateway.detection.beam import Beam
-from gateway.detection.glrt import Scene, best_fit, explain, log_p, threshold
+from gateway.detection.glrt import Scene, best_fit, log_p, threshold
 from gateway.detection.hypotheses import Grid, grids
+from gateway.detection.identify import identify
 from gateway.detection.sensitivity import Condition, View, deflection_per_kg, limit_kg
 from hil.scene.bay import POSITIONS_M
 from hil.scene.load import Content, Load
@@ -117,7 +118,7 @@ def test_a_substance_with_a_shared_line_is_not_taken_for_its_neighbour(present: 
     """PETN 495 beside ammonium nitrate 496, PETN 890 beside TNT 891: only the one with all its lines is named."""
     for seed in range(4):
         load = Load((Content(present, 6.0),), standoff_m=STANDOFF_M, temperature_k=285.0 + 8 * seed)
-        fits = explain(white(np.random.default_rng(seed), load), GRIDS, 0.01)
+        fits = identify(white(np.random.default_rng(seed), load), GRIDS, 0.01).fits
         assert fits[present].accepted
         assert not fits[neighbour].accepted
 
@@ -125,7 +126,7 @@ def test_a_substance_with_a_shared_line_is_not_taken_for_its_neighbour(present: 
 def test_two_substances_that_share_a_line_are_both_named() -> None:
     """Ammonium nitrate and PETN together: the second is found in what the first leaves."""
     load = Load((Content("ammonium nitrate", 6.0), Content("PETN", 6.0)), standoff_m=STANDOFF_M, temperature_k=297.5)
-    fits = explain(white(np.random.default_rng(2), load), GRIDS, 0.01)
+    fits = identify(white(np.random.default_rng(2), load), GRIDS, 0.01).fits
     assert {name for name, fit in fits.items() if fit.accepted} == {"ammonium nitrate", "PETN"}
 
 
@@ -135,7 +136,7 @@ def test_one_line_of_two_is_not_enough() -> None:
     bare = white(np.random.default_rng(3))
     lower = next(i for i, plan in enumerate(PLANS) if plan.carrier_hz == 3717.6e3)
     scene.beams[lower] = replace(scene.beams[lower], spectra=bare.beams[lower].spectra)
-    fit = explain(scene, GRIDS, 0.01)["cocaine base"]
+    fit = identify(scene, GRIDS, 0.01).fits["cocaine base"]
     assert fit.log_p < math.log(1e-6)
     assert not fit.accepted
 

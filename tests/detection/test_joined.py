@@ -6,7 +6,7 @@ import hashlib
 import math
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -181,22 +181,17 @@ def test_a_load_that_warms_a_little_loses_a_little(warmed_k: float, lost_db: flo
 
 def altered(what: str) -> CalibratedScan:
     """A second scan that is something else than the first."""
-    one = scanned(77)
-    match what:
-        case "digest":
-            return replace(one, raw_sha256=empty(1)[0].raw_sha256)
-        case "head":
-            return replace(one, device=replace(one.device, serial="2"))
-        case "schedule":
-            return scanned(77, dwell_s=120.0)
-        case "bands":
-            return replace(one, bands=one.bands[1:])
-        case "certificate":
-            return replace(one, trust=Trust(calibrated=True, certificate_sha256=b"c" * 32))
-        case "unknown range":
-            return replace(one, standoff_m=math.nan)
-        case _:
-            return replace(one, standoff_m=M + 0.012)
+    one = scanned(77, dwell_s=120.0 if what == "schedule" else 60.0)
+    changes: dict[str, Any] = {
+        "digest": {"raw_sha256": empty(1)[0].raw_sha256},
+        "head": {"device": replace(one.device, serial="2")},
+        "schedule": {},
+        "bands": {"bands": one.bands[1:]},
+        "certificate": {"trust": Trust(calibrated=True, certificate_sha256=b"c" * 32)},
+        "moved": {"standoff_m": M + 0.012},
+        "unknown range": {"standoff_m": math.nan},
+    }
+    return replace(one, **changes[what])
 
 
 @pytest.mark.parametrize(("what", "words"), [

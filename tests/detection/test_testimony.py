@@ -90,7 +90,7 @@ def test_a_verdict_without_an_alarm_has_no_account_and_no_mass(name: str) -> Non
 def test_the_account_changes_nothing_of_the_answer() -> None:
     """A detector without a network names the same lines with the same figures; it only was not asked."""
     felt, verdict = decided(Content("ammonium nitrate", 2.0))
-    alone = Detector(Policy(pfa_per_scan=detector()._pfa)).decide(felt)
+    alone = Detector(Policy()).decide(felt)
     assert alone.accounts is not None
     assert (alone.accounts[0].occlusion, alone.accounts[0].agrees) == (None, None)
     assert [score.lines for score in alone.scores if score.alarmed] == [

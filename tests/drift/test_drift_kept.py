@@ -125,6 +125,23 @@ def test_a_lost_state_lifts_no_inhibition_and_says_so(tmp_path: Path, damage: st
     assert bay.watch.state.level is DriftLevel.INHIBITED, "being well is no reason"
 
 
+def test_losing_the_state_again_and_again_neither_lifts_nor_makes_an_inhibition(tmp_path: Path) -> None:
+    """A start that finds no file journals what it took up; the next start finds the same, in the same words."""
+    for name, first, level in (("bad", (INHIBITED, "pilot gain: -20 %"), DriftLevel.INHIBITED),
+                               ("good", (DEGRADED, "pilot gain: -6 %"), DriftLevel.LEARNING)):
+        told, words = [first], set()
+        for start in range(3):
+            path = tmp_path / name / str(start) / "journal.db"
+            path.parent.mkdir(parents=True)
+            journal(path, *told)
+            found = recalled(path)
+            assert found.watch.state.level is level
+            words.add(found.watch.state.what)
+            told += [(fault.kind, fault.detail) for fault in found.announced(5)]
+        assert len(words) == 1
+        assert {kind for kind, _ in told[1:]} == ({LOST, INHIBITED} if name == "bad" else {LOST})
+
+
 def test_what_the_journal_has_beyond_the_file_counts(tmp_path: Path) -> None:
     """A crash between the record and the file: an inhibition holds, and so does an operator's reset."""
     path = tmp_path / "journal.db"
@@ -196,7 +213,7 @@ class Records:
         self.bodies: list[object] = []
         self.behind = False
 
-    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: object) -> Future[int]:
         """Keep what would be signed."""
         assert raw is None
         if self.behind:
@@ -260,12 +277,12 @@ def test_a_reset_is_journaled_with_who_and_why_and_done_only_then(tmp_path: Path
     lane.drift.watch.settle()
     desk = DriftDesk({"head": lane, "oven": Lane("oven", Block(1.0), None, None)}, DRAFTER, records.submit, lambda: NOW)
     assert desk.reset(Ask("reset", "head"), "ann").refused == "why = '': must say why the head may be taken as it is"
-    assert "must be one of: head" in desk.reset(Ask("reset", "oven", why="x"), "ann").refused
+    assert "must be one of: head" in desk.reset(Ask("reset", "oven", because="x"), "ann").refused
     records.behind = True
-    assert "does not keep up" in desk.reset(Ask("reset", why="new cell"), "ann").refused
+    assert "does not keep up" in desk.reset(Ask("reset", because="new cell"), "ann").refused
     assert lane.drift.watch.state.level is DriftLevel.INHIBITED
     records.behind = False
-    assert desk.reset(Ask("reset", why="new cell"), "ann").refused == ""
+    assert desk.reset(Ask("reset", because="new cell"), "ann").refused == ""
     body = records.bodies[0]
     assert isinstance(body, FaultBody)
     assert (body.kind, body.name) == (RESET, "head")

@@ -17,6 +17,7 @@ from gateway.drift.watch import ANEW, DEGRADED, ENDED, HEADS_MAX, INHIBITED, Dri
 from hil.bench.drift_looks import IN_CONTROL, Shift, drawn
 from tests.drift.healthy import Bay, learnt
 
+
 def level(bay: Bay) -> DriftLevel:
     """Return how far the head of a bay has gone."""
     return bay.watch.state.level
@@ -214,6 +215,17 @@ def test_a_recording_says_nothing_of_the_head() -> None:
     bay = Bay()
     assert bay.scan(30, Shift("", gain=0.5), change=lambda look: replace(look, replayed=True)) == []
     assert bay.watch.heads == {}
+
+
+def test_no_clock_decides_anything() -> None:
+    """Scans count, whenever they come: with a clock that runs backwards the same is told."""
+    told = []
+    for backwards in (False, True):
+        chance, watch = np.random.default_rng(4), DriftWatch()
+        looks = [drawn(n, IN_CONTROL if n < 30 else Shift("", noise_db=1.5), chance) for n in range(45)]
+        faults = [watch.take(look, 10**12 - n * 10**9 if backwards else n) for n, look in enumerate(looks)]
+        told.append([(n, fault.kind, fault.detail) for n, some in enumerate(faults) for fault in some])
+    assert told[0] == told[1] != []
 
 
 def test_another_band_plan_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -14,6 +15,8 @@ from drivers.nqr_profile import captures_of
 from drivers.sample import Identity, ScanCapture
 from gateway import clock
 from gateway.block import Block
+from gateway.claims import NOTHING
+from gateway.detection.sequence import LoadSequence
 from gateway.drafts import Drafter
 from gateway.evidence import keys
 from gateway.evidence.act import CalibrationBody
@@ -21,6 +24,7 @@ from gateway.evidence.journal import open_journal
 from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
 from gateway.pipeline import Lane, Pipeline
+from gateway.series import Series
 from hil.certificates import head_certificate
 from hil.instruments.nqr_page import page_of
 from hil.scene.scenario import scenario
@@ -39,9 +43,14 @@ GAINS = (38.0 * np.exp(1j * np.linspace(0.0, 1.5, 8))).astype(np.complex64)   # 
 BOOT = 77
 
 
-def captured(name: str, scan_id: int) -> ScanCapture:
-    """Return a named scene as the driver delivers it: int16 pages, and the bands decoded from them."""
-    felt = scenario(name).scan()
+def captured(name: str, scan_id: int, dwell_s: float = 300.0) -> ScanCapture:
+    """Return a named scene as the driver delivers it: int16 pages, and the bands decoded from them.
+
+    A scan of another length is one of several of the same load by the same head, each with noise of its own.
+    """
+    shown = scenario(name)
+    again = replace(shown, bay=replace(shown.bay, head=1))
+    felt = shown.scan() if dwell_s == 300.0 else again.scan(dwell_s, seed=scan_id)
     standoff_mm = min(round(felt.standoff_m * 1000), 0xFFFE)
     pages = [page_of((at, scan_id, 29315, standoff_mm), band.plan, band, GAINS)  # type: ignore[arg-type]  # has the same fields
              for at, band in enumerate(felt.bands)]
@@ -51,8 +60,8 @@ def captured(name: str, scan_id: int) -> ScanCapture:
 
 
 def journal_of(path: Path, detector: Detector, names: tuple[str, ...], *, certified: bool = True,
-               key: SigningKey | None = None) -> None:
-    """Write a journal: a certificate, and each named scene scanned and decided."""
+               key: SigningKey | None = None, looks_s: float | None = None) -> None:
+    """Write a journal: a certificate, and each named scene scanned and decided; with `looks_s` as looks at one load."""
     now = clock.now()
     text = certificate_text(head_certificate(HEAD, GAINS, now.wall_ns / 1e9))
     certificate = parse_certificate(text.encode(), "head.toml")
@@ -69,8 +78,12 @@ def journal_of(path: Path, detector: Detector, names: tuple[str, ...], *, certif
     pipeline = Pipeline(clock.now, drafter, writer.submit, inline, detector.decide, believe_clock=True)
 
     async def screen() -> None:
+        series = Series("test", NOTHING, LoadSequence(detector, len(names))) if looks_s else None
         for number, name in enumerate(names):
-            await pipeline.screen(lane, captured(name, 40 + number))
+            if series is not None:
+                series.look, series.scan_id = number + 1, 40 + number
+                lane.looks_at(series)
+            await pipeline.screen(lane, captured(name, 40 + number, looks_s or 300.0))
 
     asyncio.run(screen())
     writer.close()

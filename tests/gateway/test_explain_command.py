@@ -18,7 +18,7 @@ from gateway.detection.detector import Detector, Policy
 from gateway.detection.verdict import Outcome
 from gateway.evidence.reader import reader_of
 from gateway.judgement import SHIPPED_MODEL
-from gateway.recorded_scan import recorded_scan
+from gateway.recorded_scan import recorded_scan, scans_before
 from gateway.scan_file import write_scan
 from hil.scene.scenario import scenario
 from hil.training.emulated import calibrated
@@ -133,7 +133,7 @@ def test_a_picture_is_written_once_and_never_over_another_file(journal: Path, tm
     assert "template" not in capsys.readouterr().out
     kept = out.read_bytes()
     assert kept.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack_from(">II", kept, 16) == (1200, 806)
+    assert struct.unpack_from(">II", kept, 16) == (1200, 828)
     assert main(words) == 2
     assert out.read_bytes() == kept
 
@@ -173,3 +173,25 @@ def test_what_cannot_be_explained_is_refused_with_one_line(
         assert main(["explain", *words]) == 2
         told = capsys.readouterr().err.strip().splitlines()
         assert says in told[-1], told
+
+
+def test_a_verdict_on_several_scans_of_a_load_is_explained_from_all_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The signed lines are found again in the joined beams, and in no single scan."""
+    path = tmp_path / "journal.db"
+    weak = Detector(Policy(limit_kg_max={"PETN": 0.01}), detector().package)
+    journal_of(path, weak, ("empty",) * 2, looks_s=60.0)
+    with reader_of(path) as reader:
+        signed = recorded_scan(reader, 4)
+        assert [scan.scan_id for scan in scans_before(reader, signed)] == [40]
+        assert scans_before(reader, recorded_scan(reader, 2)) == ()
+    assert signed.verdict is not None
+    assert signed.verdict.look is not None
+    assert len(signed.verdict.look.raw_sha256s) == 2
+    assert main(["explain", "4", "--journal", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["of"] == "record 4, signed, on the scan in record 3 and 1 before it"
+    one = next(score for score in signed.verdict.scores if score.substance == told["substance"]["substance"])
+    assert [line["z"] for line in told["lines"]] == [line.z for line in one.lines]
+    assert all(line["before_chi2"] < 3.0 for line in told["lines"])

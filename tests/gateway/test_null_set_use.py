@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 from calibration.certificate import Subject
 from gateway.assembly import assemble
 from gateway.checks import null_set as checked
+from gateway.cli.detect import nulls_for
 from gateway.config import Loaded, load
 from gateway.detection.detector import Detector, Policy
 from gateway.detection.null_set import Demands
@@ -175,6 +177,20 @@ def test_a_start_journals_the_set_whole_and_a_refusal_as_a_signed_fault(tmp_path
     assert (told.name, told.kind, told.detail) == ("null set", "refused", refused.reason)
     assert verify_file(tmp_path / "state" / "journal.db", key.public).status is Status.VALID
     assert checked(loaded).word == "FAIL"
+
+
+def test_detect_takes_the_configured_set_as_the_gateway_does(tmp_path: Path) -> None:
+    """With a configuration a scan file is held against its set; a private key out of reach leaves the listed ones."""
+    data = sign(good(), OTHER)
+    (tmp_path / "nulls.cbor").write_bytes(data)
+    (tmp_path / "lab.pem").write_bytes(keys.public_pem(OTHER.public))
+    configured(tmp_path, 'null_set_keys = ["lab.pem"]')
+    words = Namespace(nulls=None, key=None, config=tmp_path / "gateway.toml")
+    assert nulls_for(words, detector()) == NullTest.of(good(), sha256(data))
+    (tmp_path / "nulls.cbor").write_bytes(b"")
+    assert isinstance(nulls_for(words, detector()), TheoryAlone)
+    words.config = None
+    assert nulls_for(words, detector()) is None
 
 
 def test_check_says_how_far_a_set_reaches(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explaine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.evidence.writer import Hashed
+
 NOW = Now(1_000, 2_000, "unsynchronised", None)
 DRAFTER = Drafter(bytes(16), Provenance("0", bytes(32), bytes(32)))
 LANE_S = 0.3
@@ -56,7 +58,7 @@ class Journal:
         self.behind = behind
         self.bodies: list[object] = []
 
-    def submit(self, draft: Draft, _raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, _raw: bytes | Hashed | None) -> Future[int]:
         """Take a draft if it is a record."""
         payload = encode(draft, "bay", len(self.bodies))
         if self.behind:
@@ -100,6 +102,32 @@ async def test_a_journal_that_is_behind_delays_and_drops_nothing() -> None:
     journal = Journal(behind=3)
     await run(journal, [Fault("no answer", "late", 400), POLLED], lane())
     assert [type(body) for body in journal.bodies] == [FaultBody, ReadingBody]
+
+
+async def test_large_blocks_of_several_lanes_are_worked_on_in_different_passes_of_the_loop() -> None:
+    """Eight magnetometers fill their blocks at the same moment: between any two of them every port is looked at."""
+    passes, seen, journal = [0], [], Journal()
+
+    def submit(draft: Draft, raw: bytes | Hashed | None) -> Future[int]:
+        seen.append(passes[0])
+        return journal.submit(draft, raw)
+
+    async def inline(work: Callable[..., object], *words: object) -> object:
+        return work(*words)
+
+    async def count() -> None:
+        while True:
+            passes[0] += 1
+            await asyncio.sleep(0)
+
+    pipeline = Pipeline(lambda: NOW, DRAFTER, submit, inline, None, believe_clock=False)  # type: ignore[arg-type]  # no scans here
+    block = replace(POLLED, values=np.zeros((480, 1)), rate_hz=480.0)
+    lanes = [lane() for _ in range(8)]
+    counting = asyncio.create_task(count())
+    await asyncio.gather(*(pipeline.measure(one, block) for one in lanes))
+    counting.cancel()
+    assert len(set(seen)) == len(seen) == len(lanes)
+    assert seen == sorted(seen)
 
 
 async def test_what_fits_no_record_is_told_as_a_fault() -> None:

@@ -250,3 +250,34 @@ def test_detect_takes_model_and_demands_from_a_configuration(
     config.write_text('[gateway]\nid = "bay"\n[detection.limit_kg_max]\n"TNT (monoclinic)" = 0.1\n')
     assert main(["detect", "--config", str(config), str(tmp_path / "scan")]) == 3
     assert "TNT (monoclinic): up to" in capsys.readouterr().out
+
+
+def test_scan_files_of_one_load_are_joined_and_decided_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One object names all files and scans; what is no further scan of the load is refused, and nothing is decided."""
+    names = [str(tmp_path / f"{at}.npz") for at in range(3)]
+    for at, name in enumerate(names):
+        scan = replace(one_of_a_load(at), raw_sha256=bytes([at + 1]) * 32)
+        Path(name).write_bytes(write_scan(scan, "npz"))
+    assert main(["detect", "--join", "--json", *names]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["files"], told["verdict"], told["calibrated"]) == (names, "clear", True)
+    assert told["look"]["raw_sha256s"] == [(bytes([at + 1]) * 32).hex() for at in range(3)]
+    assert told["look"]["dwell_s"] == pytest.approx(180.0, rel=0.05)
+    assert main(["detect", "--join", *names]) == 0
+    assert "3 scans of one load" in capsys.readouterr().out
+    assert main(["detect", "--join", "--json", names[0], names[0]]) == 2
+    told, said = capsys.readouterr()
+    assert json.loads(told)["error"] in said
+    assert "scan 2 is scan 1 again" in said
+    (tmp_path / "other.npz").write_bytes(write_scan(nitrate(), "npz"))
+    assert main(["detect", "--join", names[0], str(tmp_path / "other.npz")]) == 2
+    assert "another schedule" in capsys.readouterr().err
+    assert main(["detect", "--join", names[0], "--line-khz", "423", "--width-khz", "1"]) == 2
+
+
+def one_of_a_load(number: int) -> CalibratedScan:
+    """One of several scans of an empty bay by one head."""
+    shown = scenario("empty")
+    return calibrated(replace(shown, bay=replace(shown.bay, head=1)).scan(60.0, seed=number), number=number)

@@ -39,7 +39,7 @@ class Bay:
         self.scans = Scans({"head": NqrHead()}, {"head": self.lane}, table, drafter, self.submit, clock.now,
                            LaneTrigger("object", (), ()))
 
-    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: object) -> Future[int]:
         """Keep what would be signed."""
         assert raw is None
         if self.behind:

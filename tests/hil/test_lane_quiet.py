@@ -25,9 +25,9 @@ def test_windows_that_overlap_the_strongest_are_one_alarm_and_a_later_one_is_ano
 
 
 @pytest.mark.parametrize("noise", ["white", "1/f"])
-def test_thirty_quiet_hours_give_no_more_alarms_than_stated(noise: str) -> None:
+def test_twenty_quiet_hours_give_no_more_alarms_than_stated(noise: str) -> None:
     """At ten and at one an hour the count is within what chance allows, and not so low that sensitivity is wasted."""
-    for one in measure_quiet(noise, 1, 30.0, 8):
+    for one in measure_quiet(noise, 1, 20.0, 8):
         assert one.alarms <= poisson.isf(1e-3, one.hours * one.stated_per_hour)
         assert one.alarms >= poisson.ppf(1e-4, one.hours * one.stated_per_hour / 3.0)
         assert one.lower95 <= one.alarms / one.hours <= one.upper95

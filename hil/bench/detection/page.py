@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.detection.coverage import Figures, shortfalls
 from hil.bench.detection.bench import PDS, PFAS, proven
-from hil.bench.detection.report import conformal_line, difference_p, gain_line, mean_gap, promises
+from hil.bench.detection.report import conformal_line, difference_p, gain_line, held_line, mean_gap, promises
 from hil.bench.detection.theory import DWELL_S, KELVIN, STANDOFF_M, THEORY_PD, THEORY_PFA, clairvoyant_d, decibel
 from hil.training.bounds import lower_bound, upper_bound
 
@@ -72,6 +72,8 @@ def _scene(rows: Sequence[Measured], found: Sequence[Measured]) -> Iterator[str]
     yield (f"- False alarms of the decision: {nulls.alarms} of {nulls.count}, at most "
            f"{upper_bound(nulls.alarms, nulls.count):.4f} per scan.")
     yield f"- {conformal_line(rows[0], found)}."
+    if said := held_line(rows):
+        yield f"- {said}."
 
 
 def _pfa(one: Measured) -> float:

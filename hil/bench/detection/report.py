@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.coverage import shortfalls
+from gateway.detection.null_set import scans_needed
+from gateway.detection.policy import Policy
 from hil.bench.detection.bench import MIXED_DB, PDS, PFAS, proven
 from hil.bench.detection.trials import Scene
-from hil.bench.detection.uniform import STATED, uniformity
+from hil.bench.detection.uniform import STATED, product_p, uniformity
 from hil.scene.assumptions import PRIORS
 from hil.training.bounds import lower_bound, upper_bound
 
@@ -59,6 +61,7 @@ def _scene(found: Sequence[Measured], every: Sequence[Measured]) -> Iterator[str
     for tier_rows in ([one for one in found if one.reference.tier is tier]
                       for tier in dict.fromkeys(one.reference.tier for one in found)):
         yield f"  tier {tier_rows[0].reference.tier.name}, {conformal_line(tier_rows[0], every)}"
+        yield from (f"  tier {tier_rows[0].reference.tier.name}, {said}" for said in (held_line(tier_rows),) if said)
     if found[0].axis is None:
         return
     for pfa in PFAS:
@@ -93,6 +96,22 @@ def conformal_line(one: Measured, found: Sequence[Measured]) -> str:
     whose = "of the first generator" if twin else "others"
     return (f"conformal p-values of {seen.scans} nulls against {seen.judges} {whose}: KS distance {seen.ks:.3f}, "
             f"p {seen.ks_p:.2f}, {few}; {own}")
+
+
+def held_line(rows: Sequence[Measured]) -> str:
+    """What a null set of the bay changes: the decision of half the nulls and of the targets held against the others."""
+    one = rows[0]
+    if one.scene.second:
+        return ""
+    pfa = Policy().pfa_per_scan
+    nulls, judges = one.nulls.score["combined"][:one.judged], one.nulls.score["combined"][one.judged:]
+    alarms, named = (int(np.sum((scores >= -math.log(pfa)) & (product_p(scores, judges) <= pfa))) for scores in
+                     (nulls, np.concatenate([row.point.score["combined"] for row in rows])))
+    if len(judges) < scans_needed(pfa):
+        return ""
+    targets, bound = sum(len(row.point.deflection) for row in rows), upper_bound(alarms, len(nulls))
+    return (f"with {len(judges)} others as the bay's null set the decision alarms in {alarms} of {len(nulls)} scans "
+            f"without a covered substance, at most {bound:.4f}, and names {named} of {targets} targets")
 
 
 def _gaps(one: Measured, detector: str, pfa: float) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gateway.detection.null_set import conformal_p
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,8 +42,14 @@ def uniformity(score: Floats, judges: Floats) -> Uniformity:
     """From the likelihood ratio's scores of nulls, and of an independent set of nulls that judges them."""
     ranks = conformal(score, judges)
     ks, p = kolmogorov(ranks, len(judges))
-    whole = (1.0 + np.array([np.sum(judges >= s) for s in score])) / (len(judges) + 1.0)     # ties count against
+    whole = product_p(score, judges)
     return Uniformity(ks, p, len(score), len(judges), tuple(int(np.sum(whole <= level + 1e-12)) for level in STATED))
+
+
+def product_p(scores: Floats, judges: Floats) -> Floats:
+    """The conformal p-values that the product states of such scans against such a null set: ties count against."""
+    ascending = sorted(judges.tolist())
+    return np.array([conformal_p(float(score), ascending) for score in scores])
 
 
 def conformal(scores: Floats, nulls: Floats) -> Floats:
