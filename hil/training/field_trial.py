@@ -32,8 +32,8 @@ SEED: Final = 404
 TRIALS: Final = 100
 DWELL_S: Final = 300.0
 # What each scenario of the demonstration should come to.
-WANTED: Final = {"empty": Outcome.NOT_INSPECTABLE, "nitrate": Outcome.ALARM, "rdx": Outcome.ALARM,
-                 "shielded": Outcome.NOT_INSPECTABLE}
+WANTED: Final = {"empty": Outcome.NOT_INSPECTABLE, "calibrant": Outcome.NOT_INSPECTABLE, "nitrate": Outcome.ALARM,
+                 "rdx": Outcome.ALARM, "shielded": Outcome.NOT_INSPECTABLE}
 
 
 @dataclass(frozen=True, slots=True)
