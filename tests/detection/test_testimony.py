@@ -15,7 +15,7 @@ from calibration.moment import axial_field_ft, composition_of, moment_per_kg
 from calibration.schedule import schedule
 from gateway.detection.account import account_of
 from gateway.detection.detector import REASONS_MAX, Detector, Policy
-from gateway.detection.glrt import EXPLAINED_MAX
+from gateway.detection.identify import EXPLAINED_MAX
 from gateway.detection.rivals import RIVALS_MAX
 from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
 from gateway.detection.testimony_words import differences, short_form, words_of
