@@ -154,8 +154,8 @@ def assemble(loaded: Loaded) -> Assembly:
         queue_records_max=loaded.config.journal.queue_records_max,
     )
     writer.start()
-    label = LateModel().likeness
-    lanes = [open_lane(loaded, instrument, label) for instrument in loaded.config.instrument]
+    labeller = LateModel()
+    lanes = [open_lane(loaded, instrument, labeller) for instrument in loaded.config.instrument]
     judgement, model = take_up_model(loaded)
     by_name = {one.lane.name: one.lane for one in lanes}
     watch_heads(by_name.values(), found.journal, demands(loaded.config.detection))

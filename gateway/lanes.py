@@ -22,7 +22,7 @@ from gateway.pipeline import Lane
 if TYPE_CHECKING:
     from gateway.config import Loaded
     from gateway.config_tables import InstrumentTable
-    from gateway.detection.anomaly import Label
+    from gateway.detection.anomaly import Labeller
 
 # These stand in a lane and give rows without a gap. The shielded and the swept ones (QZFM, NV diamond) do not.
 LANE_MAGNETOMETERS = {twinleaf.INSTRUMENT.name, geometrics.INSTRUMENT.name}
@@ -38,17 +38,17 @@ class Calibrated:
     sha256: bytes | None
 
 
-def open_lane(loaded: Loaded, instrument: InstrumentTable, label: Label | None = None) -> Calibrated:
+def open_lane(loaded: Loaded, instrument: InstrumentTable, labeller: Labeller | None = None) -> Calibrated:
     """Return the lane of one instrument with its certificate, or with the reason why it has none.
 
-    `label` says how like a passing object a flagged passage of a magnetometer is.
+    `labeller` says how like a passing object a flagged passage of a magnetometer is.
     """
     certificate, body = take_up(loaded, instrument)
     block_s = instrument.block_ms / 1000
     watch = None
     if instrument.driver in LANE_MAGNETOMETERS:
         settings = LaneSettings(false_alarms_per_hour=loaded.config.detection.anomalies_per_hour)
-        watch = LaneWatch(lambda: PassDetector(settings, label), block_s)
+        watch = LaneWatch(lambda: PassDetector(settings, labeller), block_s)
     scans = DRIVERS[instrument.driver] is nqr_head.INSTRUMENT
     refusal = "" if body is None or body.accepted else clipped(f"certificate refused: {body.reason}", REFUSAL_BYTES_MAX)
     lane = Lane(instrument.name, Block(block_s), certificate, watch, instrument.serial, scans, refusal)

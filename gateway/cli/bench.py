@@ -27,8 +27,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `spingate bench`."""
     parser = subparsers.add_parser("bench", help="measure memory, records per second, latency and detection")
     parser.add_argument("what", nargs="?", choices=TOPICS, default=TOPICS[0],
-                        help="the spine, a whole bay under load, its event loop, detection at its limits, the lane, what"
-                        " nobody covers, loads scanned until decided, the drift watch (spine)")
+                        help="the spine, a whole bay under load, its event loop, detection at its limits, the lane,"
+                        " what nobody covers, loads scanned until decided, the drift watch (spine)")
     parser.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="length of each run (10)")
     parser.add_argument("--repeats", type=int, choices=range(1, 21), default=3, metavar="N", help="pairs of runs (3)")
     parser.add_argument("--scans", type=int, choices=range(1, 101), default=4, metavar="N", help="NQR scans (4)")

@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--figures", type=Path, metavar="DIR", help="write ROC and Pd curves as PNG there")
     group.add_argument("--workers", type=workers, default=1, metavar="N",
                        help="processes that share the trials; what they find does not depend on it (1)")
-    group.add_argument("--markdown", action="store_true", help="print the tables of docs/detection.md")
+    group.add_argument("--markdown", action="store_true", help="print the tables of docs/detection.md as well")
     group.add_argument("--coverage", type=Path, metavar="FILE", help="write the figures that `spingate coverage` shows")
     group.add_argument("--model", type=Path, metavar="DIR", help="model package to measure (the one that is shipped)")
 
@@ -95,7 +95,7 @@ def _print_all(arguments: argparse.Namespace, found: Sequence[Measured], digest:
         cases = [asdict(case_of(one, STANDOFF_M, DWELL_S)) for one in found]
         print_json({"cases": cases, "model_sha256": digest})
         return
-    said = page(found) if arguments.markdown else lines(found)
+    said = [*page(found), "", *lines(found)] if arguments.markdown else lines(found)
     print("\n".join([*said, "", measure_cost(arguments.seed),
                      f"{len(found)} cases; seed {arguments.seed}; digest of the model's card: {digest}"]))
 

@@ -39,7 +39,7 @@ class Account:
 
 def account_of(detector: Detector, scan: CalibratedScan, verdict: Verdict,
                joined: tuple[Beam, ...] | None = None) -> Account:
-    """Explain a verdict on a scan, or on the `joined` beams of several: half of a decision's time, and decides nothing."""
+    """Explain a verdict on a scan, or on the `joined` beams of several. It takes half as long as the decision."""
     subject, policy = subject_of(verdict), detector.policy
     standoff_m = looked_from(scan, policy)
     beams = beams_of(scan, standoff_m) if joined is None else joined

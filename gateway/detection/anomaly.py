@@ -6,7 +6,7 @@ The background is whitened by a model learnt from quiet readings alone; nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,16 +20,12 @@ from gateway.detection.step_ring import StepRing
 from gateway.detection.verdict import Anomaly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from calibration.reading import Reading
     from gateway.detection.background import Background
     from gateway.detection.bank import Bank, Find
     from gateway.detection.verdict import Likeness
-
-    Label: TypeAlias = Callable[[NDArray[np.float32]], Likeness | None]
 
 # Less background than this is too little to tell noise from an object.
 BACKGROUND_S_MIN = 12.0
@@ -53,6 +49,18 @@ class LaneSettings:
     alarm_s_max: float = 120.0
 
 
+class Labeller(Protocol):
+    """Says how like a passing object a flagged window is."""
+
+    def prepare(self) -> None:
+        """Do now what takes long, before anybody waits for an answer."""
+        ...
+
+    def likeness(self, picture: NDArray[np.float32]) -> Likeness | None:
+        """Return the label of a picture; None where it has none to give."""
+        ...
+
+
 class PassDetector:
     """The search of one stream of one instrument. Feed it consecutive readings.
 
@@ -60,10 +68,10 @@ class PassDetector:
     stays below the threshold.
     """
 
-    def __init__(self, settings: LaneSettings | None = None, label: Label | None = None) -> None:
+    def __init__(self, settings: LaneSettings | None = None, labeller: Labeller | None = None) -> None:
         """Take the settings, and what says how like a passing object a flagged window is."""
         self.settings = settings or LaneSettings()
-        self._label = label
+        self._labeller = labeller
         self._next_row: int | None = None
         self._seam: tuple[bool, float | None, int] | None = None
         self._forget(None, 1)
@@ -124,10 +132,10 @@ class PassDetector:
             return anomaly
         found = search(seen)
         measured = anomaly if found is None else told(seen, found)
-        if self._label is None:
+        if self._labeller is None:
             return measured
         left = seen.white if found is None else found.left
-        return replace(measured, likeness=self._label(portrait(seen.white, left, seen.tau_s)))
+        return replace(measured, likeness=self._labeller.likeness(portrait(seen.white, left, seen.tau_s)))
 
     def _hold(self, rows: int) -> None:
         """Move what is too old to be part of a pass to the background, unless it was."""
@@ -160,6 +168,8 @@ class PassDetector:
     def _fit_background(self) -> None:
         background, self._learnt_s = learn(self._quiet.steps, self._quiet.numbers), 0.0
         if background is not None:
+            if self._bank is None and self._labeller is not None:
+                self._labeller.prepare()    # from now on somebody may pass
             taus_s, tried = self._taus_s()
             rate = self.settings.false_alarms_per_hour
             self._bank = bank_of(background, taus_s, self._steps.step_s, rate, tried)

@@ -57,7 +57,7 @@ class PassModel:
 
 
 class LateModel:
-    """The shipped network, loaded when the first passage is flagged: quiet lanes never pay its memory.
+    """The shipped network, loaded when the first lane has learnt its background: no start and no alert waits for it.
 
     One refusal is for good: it is logged once, and passages stay without a label.
     """
@@ -68,14 +68,18 @@ class LateModel:
         self._model: PassModel | None = None
         self._refused = False
 
-    def likeness(self, picture: NDArray[np.float32]) -> Likeness | None:
-        """Return how like a passing object the picture is; None where there is no usable network."""
+    def prepare(self) -> None:
+        """Load the network if that was not tried yet: half a second on a desktop, most of it its trial."""
         if self._model is None and not self._refused:
             try:
                 self._model = load(self._folder)
             except PassModelRefused as refused:
                 self._refused = True
                 LOG.warning("the lane's network is not used: %s", refused)
+
+    def likeness(self, picture: NDArray[np.float32]) -> Likeness | None:
+        """Return how like a passing object the picture is; None where there is no usable network."""
+        self.prepare()
         return None if self._model is None else self._model.likeness(picture)
 
 

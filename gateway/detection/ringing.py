@@ -1,4 +1,4 @@
-"""Take out piezo-electric and magneto-acoustic ringing: it decays from the pulse on, at the carrier, in every echo.
+"""Take out ringing of load and coil: it decays from the pulse on, at the carrier, alike after all pulses or in turns.
 
 Ringing is fitted beside the echo, not under it, so that a line at the carrier stays whole. Pure arithmetic.
 """
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from drivers.sample import BandPlan
 
 # Decay times searched, in steps of 2 %, and how finely between the best one's neighbours: a step of 0.1 % leaves
-# nothing of 1 pT above the noise, where 2 % left 6 fT under a line.
-DECAYS_S: Final = np.geomspace(0.3e-3, 5e-3, 144)
+# nothing of 1 pT above the noise, where 2 % left 6 fT under a line. From the coil's own to nearly a window's length:
+# with 0.3 to 5 ms, ringing of 6 ms was named a substance in four scans of five, and 200 us of the coil in two.
+DECAYS_S: Final = np.geomspace(50e-6, 12e-3, 278)
 FINE_STEPS: Final = 41
 # The middle of the window belongs to the echo: after 2.5 ms the longest-lived one has 0.5 % of its energy to come.
 ECHO_HALF_S: Final = 2.5e-3
@@ -29,6 +30,8 @@ ECHO_HALF_S: Final = 2.5e-3
 PFA: Final = 1e-6
 # A second material may ring with another decay; more rounds would start to fit noise.
 ROUNDS_MAX: Final = 3
+# The sign that alternating ringing has from group to group.
+TURNS: Final = np.where(np.arange(GROUPS) % 2, -1.0, 1.0)[:, None]
 # Of the ringing's amplitude beside the echo, at least so much must be what no tone explains.
 TOLD_SHARE: Final = 0.05
 
@@ -37,11 +40,23 @@ def without_ringing(beam: NDArray[np.complex128], floor: NDArray[np.float64], pl
                     tones: NDArray[np.float64] | None = None) -> tuple[NDArray[np.complex128], float]:
     """The beam's spectra [group, bin] without ringing, and the amplitude taken out in fT at the pulse.
 
+    Where the pulses' phase alternates, so does what rings with it: the mean of an even number of echoes has none of it,
+    a group with an odd number has it with a sign of its own in turns, and it is taken out in a second look.
     `tones`, in cycles per sample, were projected out of the beam before. A tone near the carrier took its share of the
     ringing with it, so the ringing's shape goes the same way; beside the echo each tone is free, so that neither what
     was left of it nor what its projection spread from an echo over the window is taken for ringing.
     """
     tones = np.zeros(0) if tones is None else tones
+    beam, alike_ft = _without_alike(beam, floor, plan, tones)
+    if plan.echoes_per_group % 2 == 0:
+        return beam, alike_ft
+    turned, in_turns_ft = _without_alike(beam * TURNS, floor, plan, tones)
+    return (turned * TURNS if in_turns_ft else beam), max(alike_ft, in_turns_ft)
+
+
+def _without_alike(beam: NDArray[np.complex128], floor: NDArray[np.float64], plan: BandPlan,
+                   tones: NDArray[np.float64]) -> tuple[NDArray[np.complex128], float]:
+    """As `without_ringing`, of ringing that is the same in all groups."""
     limit = isf_even(PFA / len(DECAYS_S), 1) * float(floor[:3].mean()) / (2.0 * GROUPS)
     coarse = (_shapes(plan.rate_hz, plan.echo_spacing_s) if not len(tones)
               else _decaying(DECAYS_S, plan.rate_hz, plan.echo_spacing_s, tones))[0]

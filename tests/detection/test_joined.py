@@ -57,10 +57,9 @@ def strength(beams: tuple[Beam, ...], dwell_s: float, substance: str) -> float:
     return best_fit(Scene(beams, dwell_s, M), grid_of(substance), 1).statistic
 
 
-@pytest.mark.parametrize("substance", ["RDX (alpha)", "cocaine base"])
-def test_five_scans_of_60_s_see_what_one_of_300_s_sees(substance: str) -> None:
-    """The deflection, within 0.3 dB; of these substances neither schedule leaves trains unused."""
-    load = replace(EMPTY, contents=(Content(substance, 1.0),))
+def test_five_scans_of_60_s_see_what_one_of_300_s_sees() -> None:
+    """The deflection of cocaine base, of which neither schedule leaves trains unused, within 0.3 dB."""
+    load = replace(EMPTY, contents=(Content("cocaine base", 1.0),))
     energy = []
     for seeds, dwell_s in ((range(1, 2), 300.0), (range(5), 60.0)):
         held, bare = (joined((scanned(seed, what, dwell_s=dwell_s), M) for seed in seeds).beams()
@@ -167,16 +166,15 @@ def test_a_band_whose_pilot_has_turned_is_left_out_of_that_scan_and_told() -> No
     assert slightly.left_out == ()
 
 
-@pytest.mark.parametrize(("warmed_k", "lost_db"), [(0.2, 0.5), (0.5, 1.6)])
-def test_a_load_that_warms_a_little_loses_a_little(warmed_k: float, lost_db: float) -> None:
-    """RDX, 400 Hz/K and the steepest there is, over five scans; all other lines lose less."""
-    def five(step_k: float) -> float:
-        loads = [replace(EMPTY, contents=(Content("RDX (alpha)", 3.0),), temperature_k=293.0 + at * step_k)
-                 for at in range(5)]
+def test_a_load_that_warms_a_little_loses_a_little() -> None:
+    """RDX, 400 Hz/K and the steepest there is: half a kelvin over three scans costs less than 0.8 dB."""
+    def three(step_k: float) -> float:
+        loads = [replace(EMPTY, contents=(Content("RDX (alpha)", 1.5),), temperature_k=293.0 + at * step_k)
+                 for at in range(3)]
         whole = joined((scanned(at, load), M) for at, load in enumerate(loads))
         return strength(whole.beams(), whole.scan.dwell_s, "RDX (alpha)")
 
-    assert 10.0 * math.log10(five(0.0) / five(warmed_k / 4.0)) < lost_db
+    assert 10.0 * math.log10(three(0.0) / three(0.25)) < 0.8
 
 
 def altered(what: str) -> CalibratedScan:

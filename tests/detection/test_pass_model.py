@@ -95,9 +95,9 @@ def test_the_network_changes_nothing_but_the_label(tmp_path: Path, caplog: pytes
     """Energy, threshold and passage are the same with it, without it and where it is missing, which is logged once."""
     missing = LateModel(tmp_path)
     with caplog.at_level(logging.WARNING):
-        plain, without = told(PassDetector()), told(PassDetector(label=missing.likeness))
-        told(PassDetector(label=missing.likeness))
-    labelled = told(PassDetector(label=LateModel().likeness))
+        plain, without = told(PassDetector()), told(PassDetector(labeller=missing))
+        told(PassDetector(labeller=missing))
+    labelled = told(PassDetector(labeller=LateModel()))
     assert plain == without == replace(labelled, likeness=None)
     assert labelled.likeness is not None
     assert labelled.likeness.passing > 0.5

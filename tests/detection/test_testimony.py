@@ -15,7 +15,6 @@ from calibration.moment import axial_field_ft, composition_of, moment_per_kg
 from calibration.schedule import schedule
 from gateway.detection.account import account_of
 from gateway.detection.detector import REASONS_MAX, Detector, Policy
-from gateway.detection.identify import EXPLAINED_MAX
 from gateway.detection.rivals import RIVALS_MAX
 from gateway.detection.testimony import EchoDecay, LineAccount, Occlusion, RivalAccount, SubstanceAccount
 from gateway.detection.testimony_words import differences, short_form, words_of
@@ -142,7 +141,6 @@ def test_a_record_of_eight_alarms_with_every_line_and_the_longest_words_fits() -
     assert len(accounts) == ACCOUNTS_MAX
     made = Draft(draft(Kind.VERDICT).stamp, draft(Kind.VERDICT).provenance, VerdictBody("head", verdict))
     assert len(record.encode(made, GATEWAY, 5)) < PAYLOAD_BYTES_MAX
-    assert EXPLAINED_MAX <= ACCOUNTS_MAX
 
 
 def test_the_words_of_an_account_name_each_figure_and_what_it_should_be() -> None:

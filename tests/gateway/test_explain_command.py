@@ -181,7 +181,7 @@ def test_a_verdict_on_several_scans_of_a_load_is_explained_from_all_of_them(
     """The signed lines are found again in the joined beams, and in no single scan."""
     path = tmp_path / "journal.db"
     weak = Detector(Policy(limit_kg_max={"PETN": 0.01}), detector().package)
-    journal_of(path, weak, ("empty",) * 2, looks_s=60.0)
+    journal_of(path, weak, ("benign",) * 2, looks_s=60.0)
     with reader_of(path) as reader:
         signed = recorded_scan(reader, 4)
         assert [scan.scan_id for scan in scans_before(reader, signed)] == [40]

@@ -264,7 +264,7 @@ def test_scan_files_of_one_load_are_joined_and_decided_once(
     told = json.loads(capsys.readouterr().out)
     assert (told["files"], told["verdict"], told["calibrated"]) == (names, "clear", True)
     assert told["look"]["raw_sha256s"] == [(bytes([at + 1]) * 32).hex() for at in range(3)]
-    assert told["look"]["dwell_s"] == pytest.approx(180.0, rel=0.05)
+    assert told["look"]["dwell_s"] == pytest.approx(360.0, rel=0.05)
     assert main(["detect", "--join", *names]) == 0
     assert "3 scans of one load" in capsys.readouterr().out
     assert main(["detect", "--join", "--json", names[0], names[0]]) == 2
@@ -278,6 +278,6 @@ def test_scan_files_of_one_load_are_joined_and_decided_once(
 
 
 def one_of_a_load(number: int) -> CalibratedScan:
-    """One of several scans of an empty bay by one head."""
-    shown = scenario("empty")
-    return calibrated(replace(shown, bay=replace(shown.bay, head=1)).scan(60.0, seed=number), number=number)
+    """One of several scans of a harmless load by one head."""
+    shown = scenario("benign")
+    return calibrated(replace(shown, bay=replace(shown.bay, head=1)).scan(120.0, seed=number), number=number)

@@ -74,6 +74,7 @@ def test_a_wrong_sensor_is_told_and_accepted_by_a_person(bench: Bench, site: Ins
     read_thermometer(site, 1)
     wait_until(lambda: ordered(site, "thermometer") == 0, SCAN_S_MAX, "a scan by the command")
     wait_until(lambda: faults(site) == ["drift degraded"], SCAN_S_MAX, "the drift")
+    wait_until(partial(judged, site, 5), SCAN_S_MAX, "the verdict that it bears on")
     told = verdicts(site)[-1]
     assert told.drift is not None
     assert (told.outcome, told.drift.level) == (Outcome.NOT_INSPECTABLE, DriftLevel.DEGRADED)

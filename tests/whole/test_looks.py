@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from calibration.certificate_text import certificate_text
+from calibration.lines import covered
 from drivers.sample import Identity
 from gateway.control import Ask, ControlRefused
 from gateway.detection.verdict import Outcome
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.whole.bench import Bench
     from tests.whole.installed import Installed
 
-SCAN = '[scan]\nlook_dwell_s = 30.0\n\n[detection.limit_kg_max]\n"ammonium nitrate" = {limit_kg}\n'
+SCAN = "[scan]\nlook_dwell_s = 30.0\n\n[detection.limit_kg_max]\n"
 SEED = 1
 
 
@@ -35,7 +36,9 @@ def bay(bench: Bench, site: Installed, scene: str, limit_kg: float) -> None:
     plate = Plate()
     head = Identity(plate.make, plate.model, plate.serial, plate.firmware)
     (site.folder / "head.toml").write_text(certificate_text(head_certificate(head, channel_gains(SEED), time.time())))
-    site.configure(SCAN.format(limit_kg=limit_kg), instrument("head", "nqr-head", port, certificate="head.toml"))
+    allowed = {substance.name: 100.0 for substance in covered()} | {"ammonium nitrate": limit_kg}
+    limits = "".join(f'"{name}" = {kg}\n' for name, kg in allowed.items())
+    site.configure(SCAN + limits, instrument("head", "nqr-head", port, certificate="head.toml"))
 
 
 def of_kind(site: Installed, kind: str) -> list[Record]:
@@ -59,7 +62,7 @@ def begin(site: Installed, *words: str) -> str:
 
 def test_a_load_is_scanned_until_its_limits_meet_the_policy_and_no_longer(bench: Bench, site: Installed) -> None:
     """The first look leaves it open and says so, the last is clear, and each verdict names all scans it rests on."""
-    bay(bench, site, "empty", 2.2)
+    bay(bench, site, "benign", 6.0)
     core = site.started("run")
     assert "at most 6 of this load" in begin(site, "--looks", "6")
     verdicts: list[Any] = []
@@ -89,7 +92,7 @@ def test_a_load_is_scanned_until_its_limits_meet_the_policy_and_no_longer(bench:
 
 def test_a_stop_between_looks_and_a_restart_end_the_sequence_undecided(bench: Bench, site: Installed) -> None:
     """Each leaves one record that says so, and nothing is carried on behind the operator's back."""
-    bay(bench, site, "empty", 0.001)
+    bay(bench, site, "benign", 0.001)
     core = site.started("run")
     begin(site)
     wait_until(lambda: len(of_kind(site, "verdict")) >= 1, 40, "the first look")
@@ -109,7 +112,7 @@ def test_a_stop_between_looks_and_a_restart_end_the_sequence_undecided(bench: Be
     orders = len(of_kind(site, "context"))
     again = site.started("run")
     wait_until(lambda: site.ask(Ask("status")).status.instruments[0].device, 20, "the head again")  # type: ignore[union-attr]  # a status is there
-    time.sleep(2.0)
+    time.sleep(1.0)
     assert again.stop() == 0
     assert len(of_kind(site, "context")) == orders
     assert {record.body.verdict.outcome for record in of_kind(site, "verdict")} == {Outcome.NOT_INSPECTABLE}  # type: ignore[union-attr]  # verdicts
