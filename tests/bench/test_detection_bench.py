@@ -220,7 +220,7 @@ def test_test_scenes_are_not_training_scenes() -> None:
     assert Policy().cargo_k_min < bare.load.temperature_k < Policy().cargo_k_max
 
 
-@pytest.mark.timeout(120)  # three detectors are loaded and 24 scans are looked at: 6 s on a quiet core
+@pytest.mark.timeout(300)  # three detectors are loaded and 24 scans are looked at: 6 s on a quiet core
 def test_what_is_found_does_not_depend_on_how_many_look() -> None:
     """Two processes and one give the same scores, bit for bit, in the same order."""
     point = references(Tier.B)[4]
@@ -238,7 +238,7 @@ def test_what_is_found_does_not_depend_on_how_many_look() -> None:
     assert (one[0].alarms, one[1].named, one[1].another) == (two[0].alarms, two[1].named, two[1].another)
 
 
-@pytest.mark.timeout(120)  # a detector is loaded and 32 scans are looked at: 4 s on a quiet core
+@pytest.mark.timeout(300)  # a detector is loaded and 32 scans are looked at: 4 s on a quiet core
 def test_the_command_prints_every_case_with_exactly_these_keys() -> None:
     """`spingate bench detection --json` is one object of cases and the digest of the model's card."""
     scenes = ["white", "mixed, second generator"]

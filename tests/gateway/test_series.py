@@ -23,7 +23,7 @@ from gateway.drafts import Drafter
 from gateway.evidence.act import ContextBody
 from gateway.evidence.body import FaultBody
 from gateway.evidence.record import Draft, Provenance
-from gateway.evidence.writer import JournalBehind
+from gateway.evidence.writer import Hashed, JournalBehind
 from gateway.lane_trigger import LaneTrigger
 from gateway.pipeline import Lane
 from gateway.progress import SECOND
@@ -55,7 +55,7 @@ class Bay:
         self.scans = Scans(self.heads, {"head": self.lane}, table, drafter, self.submit, clock.now,
                            LaneTrigger("object", (), ()), lambda looks: LoadSequence(detector(), looks))
 
-    def submit(self, draft: Draft, raw: bytes | None) -> Future[int]:
+    def submit(self, draft: Draft, raw: bytes | Hashed | None) -> Future[int]:
         """Keep what would be signed."""
         assert raw is None
         if self.behind:
