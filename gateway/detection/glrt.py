@@ -203,6 +203,18 @@ def _line(scene: Scene, grid: Grid, place: tuple[int, int, int], bound_u: float)
                    abs(amplitude) + bound_u * u_ft + scene.taken_ft(band, cell))
 
 
+def leans_on_one(fit: Fit) -> bool:
+    """True where nothing but one line speaks for a substance: it has no other, or the only partner needs noise's help.
+
+    The partner's bound, without what noise may hide of it, then lies below what the stronger line predicts.
+    """
+    if len(fit.lines) != PAIR:
+        return len(fit.lines) == 1
+    bare = (replace(line, bound_ft=line.bound_ft - _bound_u(PAIR) * line.u_ft) if line.band >= 0 else line
+            for line in fit.lines)
+    return not _consistent(tuple(bare))
+
+
 def _in_bands(lines: tuple[LineFit, ...]) -> int:
     return sum(line.band >= 0 for line in lines)
 

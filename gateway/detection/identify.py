@@ -14,7 +14,7 @@ import numpy as np
 
 from gateway.detection.echo_search import BAND_SHARE, FREQUENCIES
 from gateway.detection.evidence_lines import evidence
-from gateway.detection.glrt import Scene, best_fit
+from gateway.detection.glrt import Scene, best_fit, leans_on_one
 from gateway.detection.resonance import RESONANCES_MAX, Spot, resonance, resonances, strongest, strongest_of
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def identify(scene: Scene, grids: tuple[Grid, ...], pfa_per_scan: float) -> Iden
     """Explain a scan; the scene is left without what was explained or told.
 
     A substance is accepted when its p-value over the whole scan is at most `pfa_per_scan` and its lines fit together.
-    Of one with a single line nothing is known but that line: beside a resonance that nobody knows it is not accepted,
-    because a foreign crystal may have both.
+    One for which a single line speaks is not accepted beside a resonance that nobody knows: a foreign crystal may have
+    both.
     """
     whole = Scene(tuple(scene.beams), scene.dwell_s, scene.standoff_m)
     fits, strange = _explained(scene, grids, math.log(pfa_per_scan))
     left = (*strange, *resonances(scene, fits, pfa_per_scan))
-    alone = [fit for fit in fits.values() if fit.accepted and len(fit.lines) == 1]
+    alone = [fit for fit in fits.values() if fit.accepted and leans_on_one(fit)]
     if left and alone:
         fits |= {fit.grid.substance.name: replace(fit, accepted=False, consistent=False) for fit in alone}
         left = (*left, *(strongest_of(whole, fit) for fit in alone))

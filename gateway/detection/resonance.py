@@ -72,9 +72,19 @@ def resonances(scene: Scene, fits: Mapping[str, Fit], pfa_per_scan: float) -> tu
             found.append(resonance(scene, spot))
             scene.take_out(band, spot.cell, spot.decay)
             free &= ~_around(beam, spot.cell, spot.decay, spot.width)
-    odd = (fit for fit in fits.values() if not fit.accepted and fit.log_p <= math.log(pfa_per_scan))
-    misfits = (strongest_of(scene, fit) for fit in odd)
-    return (*found, *(one for one in misfits if not _told(one, found)))
+    for fit in fits.values():
+        if not fit.accepted and fit.log_p <= math.log(pfa_per_scan):
+            _add(found, strongest_of(scene, fit))
+    return tuple(found)
+
+
+def _add(found: list[Resonance], odd: Resonance) -> None:
+    """Add a substance's line, or its name to the one that was found there."""
+    for at, other in enumerate(found):
+        if abs(odd.found_khz - other.found_khz) * 1e3 <= EXPLAINED_HZ:
+            found[at] = replace(other, near=other.near or odd.near)
+            return
+    found.append(odd)
 
 
 def strongest(scene: Scene, band: int, free: NDArray[np.bool_]) -> Spot:
@@ -111,10 +121,6 @@ def _log_p(scene: Scene, spot: Spot) -> float:
     """Natural log of the chance that noise alone reaches this anywhere in the bands (Bonferroni)."""
     looks = LOOKS_PER_FREQUENCY * FREQUENCIES * len(T2E_TRAINS) * len(scene.beams)
     return min(0.0, math.log(looks) + log_sf_ratio(spot.z, 1, FLOOR_DOF))
-
-
-def _told(one: Resonance, found: list[Resonance]) -> bool:
-    return any(abs(one.found_khz - other.found_khz) * 1e3 <= EXPLAINED_HZ for other in found)
 
 
 def _places(fit: Fit, band: int) -> list[tuple[int, Decay, int]]:

@@ -78,6 +78,5 @@ def unidentified(found: tuple[Resonance, ...]) -> tuple[str, ...]:
 
 
 def _fitting(one: Resonance) -> str:
-    if not one.near:
-        return "a line that fits no substance in the table"
-    return f"a line where {one.near} may have one, and nothing else that tells {one.near} from a foreign crystal"
+    said = "it fits no substance in the table"
+    return f"{said}; {one.near} may have a line there, but nothing else of it was seen" if one.near else said
