@@ -102,6 +102,7 @@ def score_tree(score: SubstanceScore) -> dict[str, object]:
     """Return what a verdict says of one substance."""
     return {
         "substance": score.substance, "alarmed": score.alarmed, "p_value": score.p_value, "network": score.network,
+        "probability": score.probability,
         "statistic": score.glrt, "limit_kg": score.limit_kg, "temperature_k": score.temperature_k,
         "mass_kg": score.mass_kg, "u_mass_kg": score.u_mass_kg,
         "lines": [line_tree(line) for line in score.lines]}

@@ -23,6 +23,7 @@ from gateway.detection.model import ModelRefused, Package, load
 from gateway.detection.null_test import scores_of
 from gateway.detection.policy import Policy, PolicyRefused
 from gateway.detection.portrait import portrait, shows_all
+from gateway.detection.probability import features, probability
 from gateway.detection.rule import Opinion, Ruling, Weighed, opinion, rule
 from gateway.detection.sensitivity import LIMIT_PD, View, limit_kg
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
@@ -96,7 +97,8 @@ class Detector:
         blocked = (*obstacles(scan, beams, limits, self.policy), *vetoes(rulings), *unidentified(found.resonances))
         alarmed = frozenset(name for name, r in rulings.items() if r is Ruling.NAMED)
         outcome = Outcome.ALARM if alarmed else Outcome.NOT_INSPECTABLE if blocked else Outcome.CLEAR
-        scores = tuple(replace(score, alarmed=score.substance in alarmed) for score in scores)
+        scores = tuple(replace(score, alarmed=score.substance in alarmed,
+                               probability=self._probability(score, fits.get(score.substance))) for score in scores)
         told = (*alarms(scores, rulings), *blocked, *limited(scores, outcome, standoff_m), *foreign(fits),
                 *dead_channels(beams), *remarks(beams), *emptiness(scan, self.policy))
         verdict = Verdict(outcome, told[:REASONS_MAX], scores, scan.scan_id, scan.raw_sha256, self.model_sha256,
@@ -132,6 +134,14 @@ class Detector:
             return Ruling.NAMED if fit.accepted else Ruling.SILENT
         given = said.substances.get(fit.grid.substance.name, 0.0)
         return rule(Weighed(fit.accepted, given, said.disturbed), self._thresholds)
+
+    def _probability(self, score: SubstanceScore, fit: Fit | None) -> float | None:
+        """What the card makes of both together; None where the network was not asked."""
+        if self.package is None or math.isnan(score.network):
+            return None
+        card, log_p, fits = self.package.card, fit.log_p if fit else 0.0, fit is not None and fit.consistent
+        return probability(card.stack, card.outputs.index(score.substance), features(log_p, score.network,
+                                                                                     consistent=fits))
 
     def _grids(self, scene: Scene) -> tuple[Grid, ...]:
         plans = tuple(beam.plan for beam in scene.beams)

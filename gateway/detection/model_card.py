@@ -20,10 +20,11 @@ SCHEMA: Final = 1
 # The last three outputs; all before them are covered substances.
 SCENE_CLASSES: Final = ("none", "interference", "ringing")
 
-# Bands of ammonium nitrate, RDX, cocaine base and TNT in layout 1.
+# Bands of ammonium nitrate, RDX, cocaine base and TNT in the layout.
 SELF_TEST_BANDS: Final = ((0, 1), (8, 13), (9, 10), (4, 5, 6))
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+Weight = Annotated[float, Meta(ge=0.0)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -45,6 +46,20 @@ class Thresholds(_Strict, frozen=True):
 
     veto_network: Probability
     veto_scene: Probability
+
+
+class Stack(_Strict, frozen=True):
+    """The figures of the probabilities (gateway/detection/probability.py): an offset for each substance, three weights.
+
+    `any_offset` and `any_weight` make log odds of any substance from those of independent ones. `composition` says of
+    which scans the probabilities hold.
+    """
+
+    offsets: tuple[float, ...]
+    weights: tuple[Weight, Weight, Weight]
+    any_offset: float = 0.0
+    any_weight: Weight = 1.0
+    composition: str = ""
 
 
 class SelfTest(_Strict, frozen=True):
@@ -77,6 +92,16 @@ class Measured(_Strict, frozen=True):
     bound: float
 
 
+class Figure(_Strict, frozen=True):
+    """A measured figure that is no share of trials, with the central 95 % of its bootstrap where it has one."""
+
+    what: str
+    value: float
+    unit: str
+    low: float | None = None
+    high: float | None = None
+
+
 class Card(_Strict, frozen=True):
     """The whole file."""
 
@@ -88,9 +113,11 @@ class Card(_Strict, frozen=True):
     layout: int
     outputs: tuple[str, ...]
     thresholds: Thresholds
+    stack: Stack
     self_test: SelfTest
     training: Training
     measured: tuple[Measured, ...] = ()
+    figures: tuple[Figure, ...] = ()
     assumptions: tuple[str, ...] = ()
 
 
@@ -106,6 +133,9 @@ def read_card(data: bytes) -> Card:
         raise CardRefused(f"layout = {card.layout}: this version draws layout {LAYOUT}")
     if card.outputs[-len(SCENE_CLASSES):] != SCENE_CLASSES:
         raise CardRefused(f"outputs = {card.outputs}: must end with {SCENE_CLASSES}")
+    substances = len(card.outputs) - len(SCENE_CLASSES)
+    if len(card.stack.offsets) != substances:
+        raise CardRefused(f"stack.offsets has {len(card.stack.offsets)} values: must have {substances}")
     wanted = len(card.outputs) * len(SELF_TEST_BANDS)
     if len(card.self_test.expected) != wanted:
         raise CardRefused(f"self_test.expected has {len(card.self_test.expected)} values: must have {wanted}")

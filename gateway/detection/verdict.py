@@ -51,7 +51,9 @@ class SubstanceScore:
     its false-alarm probability per scan, `network` the classifier's probability, `limit_kg` the mass that
     would have been detected with probability 0.95 at the scan's noise and standoff (100 % purity). Of an alarm,
     `mass_kg` is the mass of pure substance whose lines these are, with its standard uncertainty (k = 1) while the
-    priors hold; None where the distance or, for the uncertainty, the gain is not known.
+    priors hold; None where the distance or, for the uncertainty, the gain is not known. `probability`
+    is calibrated, of likelihood ratio and network together and for the scans that the model card states; None where the
+    classifier was not asked.
     """
 
     substance: str
@@ -64,6 +66,7 @@ class SubstanceScore:
     lines: tuple[LineEvidence, ...]
     mass_kg: float | None = None
     u_mass_kg: float | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ SCORE = Struct(
     Field(8, "lines", Several(LINE, 32)),
     Field(9, "mass_kg", Real(), optional=True),
     Field(10, "u_mass_kg", Real(), optional=True),
+    Field(11, "probability", Real(), optional=True),
 )
 DECAY = Struct(EchoDecay, Field(1, "t2e_s", Real()), Field(2, "low_s", Real()), Field(3, "high_s", Real()),
                Field(4, "expected_s", Real()), Field(5, "groups_ft", Several(Real(), GROUPS)),

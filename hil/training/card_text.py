@@ -32,7 +32,8 @@ def text_of(card: msgspec.Struct, header: str) -> str:
 
 
 def _rows(table: dict[str, object]) -> str:
-    return "".join(f"{key} = {_value(value)}\n" for key, value in table.items())
+    # TOML has no null: what is not known is left out.
+    return "".join(f"{key} = {_value(value)}\n" for key, value in table.items() if value is not None)
 
 
 def _value(value: object) -> str:

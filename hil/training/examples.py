@@ -1,6 +1,6 @@
 """Emulated scans turned into what the network sees and what the likelihood ratio said, streamed from worker processes.
 
-An example is fixed by (seed, number), whatever the number of workers.
+An example is fixed by (seed, number) and its world, whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gateway.detection.identify import identify
 from gateway.detection.policy import Policy
 from gateway.detection.portrait import portrait
 from hil.training.emulated import KELVIN, Truth, emulate
+from hil.training.worlds import TRAINING, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,16 +46,26 @@ class Example:
     likelihood: NDArray[np.float32]
 
 
-def examples(seed: int, count: int, *, with_likelihood: bool) -> Iterator[Example]:
-    """So many examples, in order."""
-    make = partial(example, seed, with_likelihood=with_likelihood)
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Which scans: fixed by seed, number and world. `with_likelihood` looks at them with the likelihood ratio too."""
+
+    seed: int
+    count: int
+    world: World = TRAINING
+    with_likelihood: bool = True
+
+
+def examples(wanted: Set) -> Iterator[Example]:
+    """The examples of a set, in order, one after the other: none is kept here."""
+    make = partial(example, wanted.seed, world=wanted.world, with_likelihood=wanted.with_likelihood)
     with ProcessPoolExecutor(WORKERS) as pool:
-        yield from pool.map(make, range(count), chunksize=BATCH)
+        yield from pool.map(make, range(wanted.count), chunksize=BATCH)
 
 
-def example(seed: int, number: int, *, with_likelihood: bool) -> Example:
+def example(seed: int, number: int, *, world: World = TRAINING, with_likelihood: bool) -> Example:
     """One example."""
-    scan, truth = emulate(seed, number)
+    scan, truth = emulate(seed, number, world)
     beams = beams_of(scan, scan.standoff_m)
     picture = portrait(beams).astype(np.float16)
     likelihood = np.full((len(SUBSTANCES), 3), math.nan, np.float32)

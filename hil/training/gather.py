@@ -1,63 +1,88 @@
-"""Emulated examples kept on disk between runs of the training. One file per set, fixed by seed and size."""
+"""Sets of emulated scans: pictures held for training, answers alone kept of the others. No picture goes to the disk.
+
+A set for calibrating or measuring is streamed past the networks; what they and the likelihood ratio said is kept.
+"""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gateway.detection.portrait import SHAPE
-from hil.scene.bay import Tier
 from hil.training.emulated import Truth
-from hil.training.examples import SUBSTANCES, examples, targets
+from hil.training.examples import SUBSTANCES, examples
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from gateway.detection.runtime import TfliteNetwork
+    from hil.training.examples import Example, Set
+
 # Progress is said this often.
-SAY_EVERY = 500
+SAY_EVERY: Final = 500
+# A training set is held in memory: 43 kB a scan in half precision, so that this many take 0.7 GB.
+PICTURES_MAX: Final = 16_000
+TRUTH_FIELDS: Final = (("substance", "U40"), ("deflection", "f4"), ("kind", "U16"), ("flat", "?"),
+                       ("interference", "?"), ("ringing", "?"))
+
+
+class TooManyPictures(ValueError):
+    """A training set would not fit the memory that is meant for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """All examples of a set: pictures [n, 14, 256, 6], wanted and weight [n, 11], likelihood [n, 8, 3], truths [n]."""
+    """What was said of a set: likelihood [n, 8, 3], the networks' answers [network][n, 11], truths [n]."""
 
-    pictures: NDArray[np.float16]
-    wanted: NDArray[np.float32]
-    weight: NDArray[np.float32]
     likelihood: NDArray[np.float32]
+    answers: tuple[NDArray[np.float32], ...]
     truths: tuple[Truth, ...]
 
 
-def gather(folder: Path, seed: int, count: int, *, with_likelihood: bool) -> Gathered:
-    """Read the set if it was made before, else make it."""
-    path = folder / f"examples-{seed}-{count}{'-likelihood' if with_likelihood else ''}.npz"
+def pictures(wanted: Set) -> tuple[NDArray[np.float16], tuple[Truth, ...]]:
+    """The pictures of a training set, [n, 14, 256, 6]. Raises `TooManyPictures`."""
+    if wanted.count > PICTURES_MAX:
+        raise TooManyPictures(f"{wanted.count} scans: must be {PICTURES_MAX} or fewer")
+    drawn, truths = np.zeros((wanted.count, *SHAPE), np.float16), []
+    for n, example in enumerate(_told(wanted)):
+        drawn[n] = example.picture
+        truths.append(example.truth)
+    return drawn, tuple(truths)
+
+
+def gather(path: Path, wanted: Set, networks: Sequence[TfliteNetwork]) -> Gathered:
+    """Read what was said of a set if it was gathered before, else stream the set past the networks and keep it."""
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _make(path, seed, count, with_likelihood=with_likelihood)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _stream(path, wanted, networks)
     kept = np.load(path)
-    truths = tuple(Truth(str(row["substance"]), float(row["deflection"]), str(row["kind"]), bool(row["interference"]),
-                         bool(row["ringing"]), Tier[str(row["tier"])], float(row["dwell_s"])) for row in kept["truths"])
-    wanted, weight = zip(*(targets(truth) for truth in truths), strict=True)
-    return Gathered(kept["pictures"], np.array(wanted), np.array(weight), kept["likelihood"], truths)
+    truths = tuple(Truth(str(row["substance"]), float(row["deflection"]), str(row["kind"]), bool(row["flat"]),
+                         bool(row["interference"]), bool(row["ringing"])) for row in kept["truths"])
+    return Gathered(kept["likelihood"], tuple(kept["answers"]), truths)
 
 
-def _make(path: Path, seed: int, count: int, *, with_likelihood: bool) -> None:
-    pictures = np.zeros((count, *SHAPE), np.float16)
-    likelihood = np.zeros((count, len(SUBSTANCES), 3), np.float32)
+def _stream(path: Path, wanted: Set, networks: Sequence[TfliteNetwork]) -> None:
+    likelihood = np.zeros((wanted.count, len(SUBSTANCES), 3), np.float32)
+    answers = np.zeros((len(networks), wanted.count, len(SUBSTANCES) + 3), np.float32)
     rows = []
-    for n, example in enumerate(examples(seed, count, with_likelihood=with_likelihood)):
-        pictures[n], likelihood[n] = example.picture, example.likelihood
-        rows.append(tuple(asdict(example.truth).values()))
-        if n % SAY_EVERY == 0:
-            sys.stdout.write(f"seed {seed}: {n} of {count} scans\n")
-            sys.stdout.flush()
-    kinds = [("substance", "U40"), ("deflection", "f4"), ("kind", "U16"), ("interference", "?"), ("ringing", "?"),
-             ("tier", "U1"), ("dwell_s", "f4")]
-    truths = np.array([(*row[:5], row[5].name, row[6]) for row in rows], dtype=kinds)
-    np.savez(path, pictures=pictures, likelihood=likelihood, truths=truths)
+    for n, example in enumerate(_told(wanted)):
+        likelihood[n] = example.likelihood
+        answers[:, n] = [network.score(example.picture.astype(np.float32)) for network in networks]
+        truth = example.truth
+        rows.append(tuple(getattr(truth, name) for name, _ in TRUTH_FIELDS))
+    np.savez(path, likelihood=likelihood, answers=answers, truths=np.array(rows, dtype=list(TRUTH_FIELDS)))
 
+
+def _told(wanted: Set) -> Iterator[Example]:
+    """The examples of a set, with a word on the way."""
+    for n, example in enumerate(examples(wanted)):
+        if n % SAY_EVERY == 0:
+            sys.stdout.write(f"seed {wanted.seed}: {n} of {wanted.count} scans\n")
+            sys.stdout.flush()
+        yield example

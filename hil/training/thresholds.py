@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.model_card import Thresholds
+from gateway.detection.policy import Policy
 from gateway.detection.rule import Ruling, Weighed, rule
 from hil.training.bounds import lower_bound, upper_bound
 from hil.training.examples import SUBSTANCES
@@ -48,13 +49,15 @@ class Judged:
 def find_thresholds(calibration: Gathered, answers: NDArray[np.float32]) -> Thresholds:
     """The veto that takes most false alarms in the making and no more than its share of true ones; or none.
 
-    It is used only where the share of false alarms that it takes exceeds that of true alarms beyond both errors.
+    It is used only where it takes more false alarms from a hundred empty scans than true ones from a hundred scans with
+    a target, beyond both errors. Empty scans alarm at the policy's rate, so it must be a hundred times better at these.
     """
     found = [Thresholds(veto_network=_veto_level(calibration, answers, scene), veto_scene=scene)
              for scene in VETO_SCENE]
     best = max(found, key=lambda thresholds: _taken(calibration, answers, thresholds)[0])
     taken, near, lost, true = _taken(calibration, answers, best)
-    return best if near and lower_bound(taken, near) > upper_bound(lost, true) else NO_VETO
+    saved = lower_bound(taken, near) * Policy().pfa_per_scan
+    return best if saved > upper_bound(lost, true) else NO_VETO
 
 
 def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> Judged:
@@ -63,6 +66,11 @@ def judge(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) 
     return Judged(tuple(tuple(
         rule(Weighed(bool(accepted[n, s]), float(answers[n, s]), float(disturbed[n])), thresholds)
         for s in range(len(SUBSTANCES))) for n in range(len(answers))))
+
+
+def evidence_of(data: Gathered) -> NDArray[np.float64]:
+    """-ln of the false-alarm probability, [scan, substance]; 0 where the lines do not fit together."""
+    return np.where(data.likelihood[..., 2] == 1, -data.likelihood[..., 0], 0.0)
 
 
 def _taken(data: Gathered, answers: NDArray[np.float32], thresholds: Thresholds) -> tuple[int, int, int, int]:

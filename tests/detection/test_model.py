@@ -109,12 +109,14 @@ def ending(folder: Path) -> str:
 
 @pytest.mark.parametrize(("pattern", "instead", "says"), [
     (r"schema = 1", "schema = 2", "schema = 2: must be 1"),
-    (r"layout = 1", "layout = 9", "layout = 9"),
+    (r"layout = 2", "layout = 9", "layout = 9"),
     (r'version = "', 'colour = "red"\nversion = "', "colour"),
     (r'file = "nqr.tflite"', 'file = "../../../etc/passwd"', "file"),
     (r"sha256 = \"..", 'sha256 = "zz', "sha256"),
     (r"tolerance = .*", "tolerance = 5.0", "tolerance"),
     (r"veto_scene = .*", "veto_scene = 7.0", "veto_scene"),
+    (r"weights = \[\n *[0-9.]+", "weights = [\n    -1.0", "stack.weights"),
+    (r"offsets = \[\n.*\n", "offsets = [\n", "stack.offsets has 7 values: must have 8"),
     (r"\[thresholds\]", "[thresholds", "model.toml"),
 ])
 def test_a_card_that_makes_no_sense_is_refused_by_key(tmp_path: Path, pattern: str, instead: str, says: str) -> None:

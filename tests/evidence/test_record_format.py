@@ -10,7 +10,7 @@ import pytest
 
 from gateway.detection.verdict import Anomaly
 from gateway.evidence import cbor, cose, record
-from gateway.evidence.body import AnomalyBody, FaultBody, FaultSource, ReadingBody, clipped
+from gateway.evidence.body import AnomalyBody, FaultBody, FaultSource, ReadingBody, VerdictBody, clipped
 from gateway.evidence.cbor import NotCbor, RecordRefused, RecordTooBig, TrailingBytes, WrongShape
 from gateway.evidence.record import Draft, Kind
 from gateway.evidence.typed_array import TypedArray
@@ -41,6 +41,18 @@ def test_golden_bytes_of_each_kind_do_not_change(kind: Kind) -> None:
     payload = record.encode(full_draft(kind), GATEWAY, 41)
     assert cose.sign(payload, KEY.ed25519, KEY.kid) == message
     assert record.decode(cose.verify(message, KEYS)).body == BODIES[kind]
+
+
+def test_a_calibrated_probability_is_one_more_key_of_a_score_and_nothing_without_it() -> None:
+    """A score that has one reads back with it; the bytes of a verdict grow by its key and float, no more."""
+    plain = full_draft(Kind.VERDICT)
+    bare = plain.body
+    assert isinstance(bare, VerdictBody)
+    scores = tuple(dataclasses.replace(score, probability=0.8125) for score in bare.verdict.scores)
+    body = dataclasses.replace(bare, verdict=dataclasses.replace(bare.verdict, scores=scores))
+    told = record.encode(Draft(plain.stamp, plain.provenance, body), GATEWAY, 41)
+    assert record.decode(told).body == body
+    assert len(told) - len(record.encode(plain, GATEWAY, 41)) == len(cbor2.dumps({11: 0.8125}, canonical=True)) - 1
 
 
 def test_there_is_a_body_and_a_golden_record_for_every_kind() -> None:
