@@ -20,7 +20,7 @@ from drivers.sample import Event, Fault, Sample, ScanCapture
 from gateway.detection.verdict import Outcome
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.writer import JournalBehind
-from gateway.intake import prepare, taken_up
+from gateway.intake import recordable, taken_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,8 +182,7 @@ class Pipeline:
         ordered, series = await order_of(lane, capture.scan_id), lane.looks.pop(capture.scan_id, None)
         receipt = await self.journal(lane, lambda at: self.drafter.scan(at, lane.name, scan, ordered, bands), raw)
         verdict = of_the_bay(await self.off_loop(series.take if series else self.judge, scan), scan)
-        verdict = await self.watched(lane, scan, verdict)
-        await self.off_loop(prepare, verdict)
+        verdict = await self.off_loop(recordable, await self.watched(lane, scan, verdict))
         sources = (await asyncio.wrap_future(receipt), *ordered)
         if series is not None:  # the scan that is answered stands first, those it was joined to behind its order
             sources, series.records = (*sources, *series.records), (*series.records, sources[0])
@@ -193,7 +192,9 @@ class Pipeline:
         if self.decided is not None:
             self.decided(lane.name, verdict)
         if lane.drift is not None:
-            await self.off_loop(lane.drift.save, await asyncio.wrap_future(told) + 1)
+            records = await asyncio.wrap_future(told) + 1
+            for fault in await self.off_loop(lane.drift.keep, records, self.clock().monotonic_ns):
+                await self.tell(lane, fault)
 
     async def watched(self, lane: Lane, scan: CalibratedScan, verdict: Verdict) -> Verdict:
         """Hold a scan against what its head used to be, journal what changed, and return what that leaves to say."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.head_array import ARRAY, REFERENCES, STANDOFF_M_MIN
+from gateway.detection.reach import unreached
+from gateway.detection.soundness import unsound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +30,9 @@ def obstacles(scan: CalibratedScan, beams: tuple[Beam, ...], limits_kg: Mapping[
               policy: Policy) -> tuple[str, ...]:
     """Reasons why "clear" is not allowed; none when it is."""
     return (*_trust(scan), *_device(scan), *_range(scan, policy), *_shielding(scan, policy),
-            *_channels(scan, beams, policy), *_limits(limits_kg, policy))
+            *_channels(scan, beams, policy), *unsound(beams),
+            *unreached((beam.plan for beam in beams), policy.cargo_k_min, policy.cargo_k_max),
+            *_limits(limits_kg, policy))
 
 
 def remarks(beams: tuple[Beam, ...]) -> tuple[str, ...]:
@@ -79,7 +83,7 @@ def _range(scan: CalibratedScan, policy: Policy) -> tuple[str, ...]:
 
 def _shielding(scan: CalibratedScan, policy: Policy) -> tuple[str, ...]:
     shares = np.array([band.reflected for band in scan.bands])
-    if not np.isfinite(shares).all():
+    if not len(shares) or not np.isfinite(shares).all():
         return ("transmit power is not known in every band: nothing may have been excited",)
     worst = float(shares.max())
     if worst <= policy.reflected_max:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.evidence.reader import JournalReader
 
 SCHEMA: Final = 1
+UNSAVED: Final = "drift state not saved"
 DIGEST_BYTES: Final = 32
 # Eight heads of 32 bands that all still learn, at 20 scans each, are 4 MB.
 FILE_BYTES_MAX: Final = 16_000_000
@@ -86,6 +87,14 @@ class KeptWatch:
         look = look_at(scan, verdict)
         faults = self.watch.take(look, now)
         return faults, borne(verdict, scan, look, self.watch.state, self.allowed_kg)
+
+    def keep(self, records: int, now: Nanoseconds) -> list[Fault]:
+        """Save, and return what is to be journaled where that failed: the journal is the truth, and scans go on."""
+        try:
+            self.save(records)
+        except OSError as error:
+            return [Fault(UNSAVED, f"{self.path.name}: {error.strerror or error}", now)]
+        return []
 
     def save(self, records: int) -> None:
         """Replace the file, for a journal of so many records: a reader finds the old state or the new one."""

@@ -52,12 +52,13 @@ class Ahead:
         self._shape = shape
         self._ready: dict[int, tuple[object, bytes]] = {}
 
-    def prepare(self, value: object) -> None:
-        """Encode a value that will soon be asked for. Raises WrongShape."""
+    def prepare(self, value: object) -> int:
+        """Encode a value that will soon be asked for, and return how many bytes it takes. Raises WrongShape."""
         data = self._shape.encode(value)
         while len(self._ready) >= READY_MAX:  # of records that never came to be written
             self._ready.pop(next(iter(self._ready)), None)
         self._ready[id(value)] = value, data
+        return len(data)
 
     def encode(self, value: object) -> bytes:
         """Take what the shape takes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from calibration.reading import CalibratedScan, Trust
 from calibration.schedule import schedule
 from gateway.detection.detector import Detector, Policy, PolicyRefused, beams_of
 from gateway.detection.inspectability import EMPTY, obstacles
+from gateway.detection.reach import unreached
 from gateway.detection.verdict import Outcome, Verdict
 from hil.scene.bay import Bay, Station, Tier
 from hil.scene.load import Content, ForeignLine, Load
@@ -21,6 +23,12 @@ from hil.scene.scan import scan
 from hil.scene.scenario import scenario
 from hil.training.emulated import calibrated
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+Points: TypeAlias = "NDArray[np.complex64]"
 MODEL = Path(__file__).parents[2] / "gateway" / "models" / "nqr"
 
 
@@ -241,6 +249,51 @@ def test_data_that_cannot_be_a_measurement_is_never_clear(value: float) -> None:
     whole = of_scenario("benign")
     bands = tuple(replace(band, field_ft=np.full_like(band.field_ft, value)) for band in whole.bands)
     assert detector().decide(replace(whole, bands=bands)).outcome is not Outcome.CLEAR
+
+
+def without_group(field: Points) -> Points:
+    """The first echo group lost, which holds most of a line that dies fast."""
+    field[:, 0] = 0.0
+    return field
+
+
+def filtered(field: Points) -> Points:
+    """Two fifths of the band, around the carrier, taken out by a filter of 60 dB."""
+    spectra = np.fft.fft(field)
+    spectra[..., :50] *= 1e-3
+    spectra[..., -50:] *= 1e-3
+    return np.asarray(np.fft.ifft(spectra), np.complex64)
+
+
+@pytest.mark.parametrize(("change", "word"), [
+    (lambda field: np.repeat(field[:1], 8, axis=0), "not independent"),
+    (filtered, "a filter"), (without_group, "echo group")])
+def test_noise_that_no_sensor_makes_is_never_clear(change: Callable[[Points], Points], word: str) -> None:
+    """One input on all channels promised a picogram: what is quieter than noise can be hides lines as well."""
+    whole = of_scenario("benign")
+    bands = tuple(replace(band, field_ft=change(band.field_ft.copy())) for band in whole.bands)
+    verdict = detector().decide(replace(whole, bands=bands))
+    assert verdict.outcome is Outcome.NOT_INSPECTABLE
+    assert any(word in reason for reason in verdict.reasons)
+
+
+def test_bands_that_see_a_line_at_few_temperatures_alone_are_never_clear() -> None:
+    """12 kHz beside the schedule 20 kg of heroin lie in no band, and the limit was of other temperatures."""
+    plans = tuple(replace(plan, carrier_hz=plan.carrier_hz + 12e3) for plan in schedule(60.0))
+    load = Load((Content("heroin base", 20.0),), standoff_m=0.15, temperature_k=293.0)
+    verdict = detector().decide(calibrated(scan(plans, Bay(), load, np.random.default_rng(3), 60.0)))
+    assert verdict.outcome is Outcome.NOT_INSPECTABLE
+    assert any("heroin base" in reason for reason in verdict.reasons if reason.startswith("bands elsewhere"))
+
+
+def test_the_schedule_reaches_every_covered_substance_in_any_load() -> None:
+    """The bands were laid out for it; nothing is said of a scan made as planned."""
+    assert unreached(schedule(300.0), Policy().cargo_k_min, Policy().cargo_k_max) == ()
+
+
+def test_a_scan_without_any_band_is_not_inspectable() -> None:
+    """A head that returns nothing gets an answer all the same."""
+    assert detector().decide(replace(of_scenario("benign"), bands=())).outcome is Outcome.NOT_INSPECTABLE
 
 
 @pytest.mark.parametrize("standoff_m", [float("nan"), 0.0, -1.0])

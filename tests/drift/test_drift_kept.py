@@ -24,7 +24,7 @@ from gateway.detection.drift_state import DriftLevel
 from gateway.detection.verdict import Outcome, Verdict
 from gateway.drafts import Drafter
 from gateway.drift.desk import DriftDesk
-from gateway.drift.kept import DIGEST_BYTES, KeptWatch, StateUnusable, opened, recall, state_file
+from gateway.drift.kept import DIGEST_BYTES, UNSAVED, KeptWatch, StateUnusable, opened, recall, state_file
 from gateway.drift.watch import DEGRADED, INHIBITED, LOST, RESET
 from gateway.evidence import keys
 from gateway.evidence.body import FaultBody, VerdictBody
@@ -94,6 +94,16 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     assert other.scan(12, shift) == bay.scan(12, shift)
     one, two = (KeptWatch(x.watch, path, "", allowed_kg).state_at(3) for x in (bay, other))
     assert one == two
+
+
+def test_a_state_that_cannot_be_written_is_told_and_stops_no_scan(tmp_path: Path) -> None:
+    """The file saves learning again; a full disk under it must not end the gateway."""
+    journal(tmp_path / "journal.db")
+    watch = recalled(tmp_path / "journal.db")
+    assert watch.keep(1, 7) == []
+    watch.path.with_name(f".{watch.path.name}.new").mkdir()
+    (fault,) = watch.keep(2, 7)
+    assert (fault.kind, fault.seen_at) == (UNSAVED, 7)
 
 
 def test_a_fresh_gateway_learns_and_says_nothing(tmp_path: Path) -> None:
