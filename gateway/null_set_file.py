@@ -38,6 +38,8 @@ EXCLUDED_MAX: Final = 1000
 SUBSTANCES_MAX: Final = 64
 BANDS_MAX: Final = 64
 DIGEST_BYTES: Final = 32
+PFA_MIN, PFA_MAX = 1e-12, 0.5  # as of a policy; the largest set is large enough for 1e-4
+ROUNDED: Final = 1e-6         # float32 keeps 6e-8
 
 
 class NullSetRefused(ValueError):
@@ -82,15 +84,34 @@ def _disagrees(packed: _Packed) -> str:
         return f"{', '.join(wrong)}: not of {count} scans"
     if not all(math.isfinite(score) and score >= 0.0 for score in packed.scores.values()):
         return "scores: each must be 0 or more"
-    if len({*_digests(packed.digests), *(one.raw_sha256 for one in packed.excluded)}) != count + len(packed.excluded):
-        return "digests: one scan stands in it twice"
+    if not _the_largest(packed.scores.values(), packed.by_substance.values(), len(packed.substances)):
+        return "scores: each must be the largest of its substances"
+    if any(one.score < 0.0 for one in packed.excluded):
+        return "excluded: each score must be 0 or more, or no number"
+    # An excluded scan may be a copy of one that counts, and of one that could not be read there is no digest.
+    if len(set(_digests(packed.digests))) != count or len(set(packed.indices)) != count:
+        return "digests and indices: one scan stands in it twice"
     return ""
+
+
+def _of_no_policy(demands: Demands) -> str:
+    """Return what no policy can demand, empty where one can."""
+    if PFA_MIN <= demands.pfa_per_scan <= PFA_MAX:
+        return ""
+    return f"pfa_per_scan = {demands.pfa_per_scan:g}: must be {PFA_MIN:g} to {PFA_MAX:g}"
+
+
+def _the_largest(scores: tuple[float, ...], by_substance: tuple[float, ...], columns: int) -> bool:
+    """Tell whether each scan's score is the largest of its row, which was rounded to float32."""
+    rows = (by_substance[at * columns: (at + 1) * columns] for at in range(len(scores)))
+    return all(math.isclose(score, max(row, default=0.0), rel_tol=ROUNDED)
+               for score, row in zip(scores, rows, strict=True))
 
 
 _OUTCOME: Final = Choice(Outcome.ALARM, Outcome.CLEAR, Outcome.NOT_INSPECTABLE)
 _DEMANDS: Final = Struct(
     Demands, Field(1, "pfa_per_scan", Real()), Field(2, "cargo_k_min", Real()), Field(3, "cargo_k_max", Real()),
-    Field(4, "empty_beyond_m", Real()), Field(5, "empty_standoff_m", Real()))
+    Field(4, "empty_beyond_m", Real()), Field(5, "empty_standoff_m", Real()), check=_of_no_policy)
 _SETTING: Final = Struct(Setting, Field(1, "head", IDENTITY), Field(2, "plans", Several(PLAN, BANDS_MAX)),
                          Field(3, "dwell_s", Real()))
 _EXCLUDED: Final = Struct(Excluded, Field(1, "index", Whole()), Field(2, "raw_sha256", DIGEST),

@@ -18,6 +18,7 @@ from calibration.apply import calibrate
 from drivers.replay import REPLAYED
 from drivers.sample import Event, Fault, Sample, ScanCapture
 from gateway.detection.verdict import Outcome
+from gateway.detection.wording import taken_back
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.writer import JournalBehind
 from gateway.intake import recordable, taken_up
@@ -261,7 +262,7 @@ def of_the_bay(verdict: Verdict, scan: CalibratedScan) -> Verdict:
     """Return the verdict; of a recording it is neither alarm nor clear, whatever was found, and says so first."""
     if REPLAYED not in scan.flags:
         return verdict
-    reasons = ("a replayed recording: nothing is known of what is in the bay", *verdict.reasons)
+    reasons = ("a replayed recording: nothing is known of what is in the bay", *taken_back(verdict.reasons))
     return replace(verdict, outcome=Outcome.NOT_INSPECTABLE, reasons=reasons)
 
 

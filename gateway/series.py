@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.detection.verdict import Outcome
+from gateway.detection.wording import taken_back
 
 if TYPE_CHECKING:
     from calibration.reading import CalibratedScan
@@ -53,5 +54,6 @@ class Series:
         verdict = self.sequence.take(scan)
         if not self.ended or verdict.outcome is not Outcome.CLEAR:
             return verdict
-        reasons = (f"{self.where}: the sequence was ended before it was decided: {self.ended}", *verdict.reasons)
+        ended = f"{self.where}: the sequence was ended before it was decided: {self.ended}"
+        reasons = (ended, *taken_back(verdict.reasons))
         return replace(verdict, outcome=Outcome.NOT_INSPECTABLE, reasons=reasons)

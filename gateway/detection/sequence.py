@@ -12,6 +12,7 @@ from gateway.detection.inspectability import obstacles
 from gateway.detection.joined import JoinRefused, join, joined, start
 from gateway.detection.spending import USUAL, Spending, shares
 from gateway.detection.verdict import Outcome, SequenceLook, Verdict
+from gateway.detection.wording import taken_back
 
 if TYPE_CHECKING:
     from calibration.reading import CalibratedScan
@@ -91,7 +92,7 @@ class LoadSequence:
         outcome = Outcome.ALARM if verdict.outcome is Outcome.ALARM else Outcome.NOT_INSPECTABLE
         reason = f"look {self.number} of {self.looks_max} cannot be joined to those before it: {why}"
         told = self._told(verdict, (scan.raw_sha256,), scan.dwell_s)
-        return replace(told, outcome=outcome, reasons=(reason, *verdict.reasons))
+        return replace(told, outcome=outcome, reasons=(reason, *taken_back(verdict.reasons)))
 
 
 def decide_joined(detector: Detector, scans: tuple[CalibratedScan, ...]) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from calibration.lines import Role
 from gateway.detection.rule import Ruling
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gateway.detection.glrt import Fit
     from gateway.detection.testimony import SubstanceAccount
     from gateway.detection.verdict import Resonance, SubstanceScore
+
+# How the limits begin in a verdict that is clear, and in no other.
+CLEAR: Final = "clear down to"
 
 
 def alarms(scores: tuple[SubstanceScore, ...], rulings: Mapping[str, Ruling]) -> tuple[str, ...]:
@@ -49,13 +52,24 @@ def weight(score: SubstanceScore, told: SubstanceAccount) -> str:
 
 def limited(scores: tuple[SubstanceScore, ...], outcome: Outcome, standoff_m: float) -> tuple[str, ...]:
     """What would have been seen, worst first: all of it in a clear, what was not found beside an alarm."""
-    shown = sorted((score for score in scores if not score.alarmed), key=lambda score: -score.limit_kg)
-    if outcome is Outcome.NOT_INSPECTABLE or not shown:
+    said = found_from(scores)
+    if outcome is Outcome.NOT_INSPECTABLE or not said:
         return ()
-    said = ", ".join(f"{score.limit_kg:.2g} kg {score.substance}" if math.isfinite(score.limit_kg)
-                     else f"no mass of {score.substance}" for score in shown)
-    begun = "clear down to" if outcome is Outcome.CLEAR else "what else would have been found:"
+    begun = CLEAR if outcome is Outcome.CLEAR else "what else would have been found:"
     return (f"{begun} {said} (pure, {standoff_m:.2f} m away, at this noise, with probability {LIMIT_PD:g})",)
+
+
+def found_from(scores: tuple[SubstanceScore, ...]) -> str:
+    """The limits of what did not alarm, worst first; empty where all did."""
+    shown = sorted((score for score in scores if not score.alarmed), key=lambda score: -score.limit_kg)
+    return ", ".join(f"{score.limit_kg:.2g} kg {score.substance}" if math.isfinite(score.limit_kg)
+                     else f"no mass of {score.substance}" for score in shown)
+
+
+def taken_back(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """The reasons of a clear that does not stand: the limits are as they were, but nobody shall read that it is."""
+    return tuple(f"what would have been found:{said.removeprefix(CLEAR)}" if said.startswith(CLEAR) else said
+                 for said in reasons)
 
 
 def vetoes(rulings: Mapping[str, Ruling]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from calibration.lines import covered
 from gateway.detection.drift_state import DriftLevel
 from gateway.detection.head_array import ARRAY
 from gateway.detection.verdict import Outcome
+from gateway.detection.wording import found_from, taken_back
 from gateway.drift.watch import UNTIL
 
 if TYPE_CHECKING:
@@ -46,9 +47,12 @@ def borne(verdict: Verdict, scan: CalibratedScan, look: Look, state: DriftState,
     stopped = (f"drift: {'; '.join(state.what)}: {UNTIL}",) if state.level is DriftLevel.INHIBITED else ()
     remarks = (*_widened(widened), *(f"drift: {one}" for one in state.what if state.level is DriftLevel.DEGRADED),
                *_thermometer(look))
-    taken_back = verdict.outcome is Outcome.CLEAR and bool(short or stopped)
-    reasons = (*(stopped if taken_back else ()), *verdict.reasons, *short, *(() if taken_back else stopped), *remarks)
-    return replace(verdict, outcome=Outcome.NOT_INSPECTABLE if taken_back else verdict.outcome,
+    lost = verdict.outcome is Outcome.CLEAR and bool(short or stopped)
+    # The limits stand in words as well, and must be those of the scores.
+    stated, held = found_from(verdict.scores), found_from(scores)
+    said = tuple(reason.replace(stated, held) for reason in verdict.reasons) if stated else verdict.reasons
+    reasons = (*stopped, *taken_back(said), *short, *remarks) if lost else (*said, *short, *stopped, *remarks)
+    return replace(verdict, outcome=Outcome.NOT_INSPECTABLE if lost else verdict.outcome,
                    reasons=reasons[:REASONS_MAX], scores=scores,
                    drift=replace(state, widened=max(widened.values(), default=1.0)))
 

@@ -16,6 +16,7 @@ from calibration.schedule import schedule
 from drivers.sample import Identity
 from gateway.detection.drift_state import DriftLevel, DriftState
 from gateway.detection.verdict import Outcome, SubstanceScore, Verdict
+from gateway.detection.wording import limited
 from gateway.drift.bearing import borne
 from gateway.drift.look import Look, look_at
 from gateway.evidence import record
@@ -87,6 +88,19 @@ def test_a_limit_that_becomes_too_wide_takes_the_clear_back() -> None:
     assert found.outcome is Outcome.NOT_INSPECTABLE
     assert "1.1 kg would have been missed with the gain as it is" in found.reasons[0]
     assert held(verdict(Outcome.ALARM, 0.99), heard(0.9), allowed_kg=1.0).outcome is Outcome.ALARM
+
+
+def test_the_limits_in_words_are_those_that_hold() -> None:
+    """A clear that stands names the wider masses, and one that was taken back is nowhere called clear."""
+    whole = verdict(Outcome.CLEAR)
+    whole = replace(whole, reasons=limited(whole.scores, Outcome.CLEAR, 0.2))
+    held = borne(whole, SCAN, heard(0.8), OK, lambda _name: 8.0)
+    assert held.outcome is Outcome.CLEAR
+    assert held.reasons[0].startswith("clear down to 1.2 kg")
+    lost = borne(whole, SCAN, heard(0.8), OK, lambda _name: 1.0)
+    assert lost.outcome is Outcome.NOT_INSPECTABLE
+    assert not any("clear down to" in reason for reason in lost.reasons)
+    assert any(reason.startswith("what would have been found: 1.2 kg") for reason in lost.reasons)
 
 
 def test_only_the_substances_of_a_band_that_lost_gain_get_wider_limits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
@@ -13,7 +14,7 @@ import pycddl
 import pytest
 
 from gateway import null_set_file
-from gateway.detection.null_set import SCANS_MAX, NullSet
+from gateway.detection.null_set import SCANS_MAX, Excluded, NullSet
 from gateway.evidence import cbor, cose, keys, record
 from gateway.evidence.cbor import RecordRefused
 from gateway.evidence.record import Kind
@@ -106,6 +107,28 @@ def test_a_signed_set_that_contradicts_itself_is_refused(changed: dict[str, obje
     """A good signature around columns that do not agree is no null set."""
     with pytest.raises(NullSetRefused, match=words):
         verify(altered(**changed), KEY.public.ed25519)
+
+
+@pytest.mark.parametrize("pfa", [0.0, math.nan, -1.0, 1e-320, 0.6])
+def test_a_set_of_no_policy_is_refused_before_anything_is_worked_out_of_it(pfa: float) -> None:
+    """A rate of nought or none ended `spingate nulls show` in a traceback."""
+    with pytest.raises(NullSetRefused, match="pfa_per_scan"):
+        sign(replace(NULLS, demands=replace(NULLS.demands, pfa_per_scan=pfa)), KEY)
+
+
+def test_a_score_that_is_not_the_largest_of_its_substances_is_refused() -> None:
+    """An alarm is held against it, so no one can raise it beside what stands under it."""
+    raised = replace(NULLS, scans=tuple(replace(scan, score=99.0) for scan in NULLS.scans))
+    with pytest.raises(NullSetRefused, match="the largest of its substances"):
+        sign(raised, KEY)
+
+
+def test_copies_and_unreadable_scans_can_be_excluded() -> None:
+    """The making asks for it: exclude what does not belong, such as the same raw data again."""
+    why = "a copy, or its points are gone"
+    gone = tuple(Excluded(at, bytes(32), math.nan, why) for at in (10, 11))
+    copies = (Excluded(9, NULLS.scans[0].raw_sha256, 1.0, why), *gone)
+    assert len(verify(sign(replace(NULLS, excluded=copies), KEY), KEY.public.ed25519).excluded) == 3
 
 
 def test_a_payload_changed_anywhere_is_taken_whole_or_refused_in_our_own_words() -> None:

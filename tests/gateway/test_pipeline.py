@@ -180,6 +180,9 @@ def test_a_replayed_scan_is_neither_alarm_nor_clear() -> None:
     assert replayed.outcome is Outcome.NOT_INSPECTABLE
     assert replayed.reasons[0].startswith("a replayed recording")
     assert replayed.reasons[1:] == ("a line",)
+    clear = replace(found, outcome=Outcome.CLEAR, reasons=("clear down to 2 kg TNT",))
+    assert of_the_bay(clear, replace(live_scan, flags=(REPLAYED,))).reasons[1:] == (
+        "what would have been found: 2 kg TNT",)
 
 
 @pytest.mark.parametrize(("flags", "alerts"), [((), 1), ((REPLAYED,), 0)])
