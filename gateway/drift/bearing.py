@@ -14,6 +14,7 @@ import numpy as np
 from calibration.lines import covered
 from gateway.detection.drift_state import DriftLevel
 from gateway.detection.head_array import ARRAY
+from gateway.detection.kilograms import kilograms
 from gateway.detection.verdict import Outcome
 from gateway.drift.watch import UNTIL
 
@@ -39,15 +40,15 @@ def borne(verdict: Verdict, scan: CalibratedScan, look: Look, state: DriftState,
     widened = {name: factor for name, factor in widths.items() if factor > 1.0}
     scores = tuple(replace(score, limit_kg=score.limit_kg * widths.get(score.substance, 1.0))
                    for score in verdict.scores)
-    short = tuple(f"{score.substance}: {score.limit_kg:.2g} kg would have been missed with the gain as it is, "
-                  f"{allowed_kg(score.substance):.2g} kg is allowed"
+    short = tuple(f"{score.substance}: {kilograms(score.limit_kg)} kg would have been missed with the gain as it is, "
+                  f"{kilograms(allowed_kg(score.substance))} kg is allowed"
                   for score, was in zip(scores, verdict.scores, strict=True)
                   if score.limit_kg > allowed_kg(score.substance) >= was.limit_kg)
     stopped = (f"drift: {'; '.join(state.what)}: {UNTIL}",) if state.level is DriftLevel.INHIBITED else ()
-    remarks = (*_widened(widened), *(f"drift: {one}" for one in state.what if state.level is DriftLevel.DEGRADED),
-               *_thermometer(look))
+    remarks = (*_widened(widened), *(f"drift: {one}" for one in state.what if state.level is DriftLevel.DEGRADED))
     taken_back = verdict.outcome is Outcome.CLEAR and bool(short or stopped)
-    reasons = (*(stopped if taken_back else ()), *verdict.reasons, *short, *(() if taken_back else stopped), *remarks)
+    first = (*(stopped if taken_back else ()), *_thermometer(look))     # what a calibrant scan was made for
+    reasons = (*first, *verdict.reasons, *short, *(() if taken_back else stopped), *remarks)
     return replace(verdict, outcome=Outcome.NOT_INSPECTABLE if taken_back else verdict.outcome,
                    reasons=reasons[:REASONS_MAX], scores=scores,
                    drift=replace(state, widened=max(widened.values(), default=1.0)))
@@ -89,7 +90,7 @@ def _thermometer(look: Look) -> tuple[str, ...]:
     if not look.calibrant:
         return ()
     if look.thermometer is None:
-        return ("a calibrant scan, and no calibrant's line was found",)
+        return ("a calibrant scan, and no calibrant's line was found: does it lie in its jig?",)
     read = look.thermometer
     line = f"{read.line_k:.2f} K (u = {read.u_k:.2f} K beside the line table's)"
     return (f"a calibrant scan: the line thermometer reads {line}, the bay's sensor {read.sensor_k:.2f} K",)
