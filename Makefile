@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
 PACKAGES := drivers calibration gateway hil
 
-.PHONY: help demo test lint bench fuzz train lock docs programs clean
+.PHONY: help demo test lint bench fuzz train lane lock docs programs clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -31,6 +31,9 @@ fuzz: $(VENV)/test ## look for bytes that a parser cannot bear, 5 minutes each; 
 
 train: $(VENV)-train/train ## train the classifier again, in an environment of its own
 	@$(VENV)-train/bin/python -m hil.training.train build/training $(ARGS)
+
+lane: $(VENV)-train/train ## train the network of the magnetic lane again
+	@$(VENV)-train/bin/python -m hil.training.lane $(ARGS)
 
 lock: $(VENV)/test ## renew the lock files after a change of pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --group build --universal --python-version 3.11 --only-binary :all: \

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from gateway import __version__, clock
 from gateway.acquisition import check_drivers
 from gateway.clock_watch import ClockWatch
-from gateway.detection.pass_model import LateModel
 from gateway.drafts import Drafter
 from gateway.drift.kept import recall, state_file
 from gateway.duties import check_duties
@@ -27,6 +26,7 @@ from gateway.evidence.reader import reader_of
 from gateway.evidence.record import Provenance
 from gateway.evidence.writer import Writer
 from gateway.judgement import Judgement, demands, take_up_model
+from gateway.lane.pass_model import LateModel
 from gateway.lanes import open_lane
 from gateway.maps import read_maps
 from gateway.notify import Ringer

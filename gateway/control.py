@@ -83,6 +83,7 @@ class Status(msgspec.Struct, frozen=True):
     model_sha256: str
     last_verdict: str
     instruments: list[InstrumentStatus]
+    last_scan_record: int | None = None     # of the scan that the last verdict is on
 
 
 class Answer(msgspec.Struct, frozen=True):

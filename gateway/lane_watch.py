@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from calibration.reading import Reading
-    from gateway.detection.anomaly import PassDetector
+    from gateway.lane.anomaly import PassDetector
 
 STREAMS_MAX = 16  # sensors have two or three; of a device that goes on inventing names the oldest is forgotten
 

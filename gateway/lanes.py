@@ -12,17 +12,17 @@ from calibration.certificate import Certificate, CertificateRefused, read_certif
 from drivers import geometrics, nqr_head, twinleaf
 from drivers.table import DRIVERS
 from gateway.block import Block
-from gateway.detection.anomaly import LaneSettings, PassDetector
 from gateway.evidence.act import CalibrationBody
 from gateway.evidence.body import clipped
 from gateway.evidence.layout import DOCUMENT
+from gateway.lane.anomaly import LaneSettings, PassDetector
 from gateway.lane_watch import LaneWatch
 from gateway.pipeline import Lane
 
 if TYPE_CHECKING:
     from gateway.config import Loaded
     from gateway.config_tables import InstrumentTable
-    from gateway.detection.anomaly import Labeller
+    from gateway.lane.anomaly import Labeller
 
 # These stand in a lane and give rows without a gap. The shielded and the swept ones (QZFM, NV diamond) do not.
 LANE_MAGNETOMETERS = {twinleaf.INSTRUMENT.name, geometrics.INSTRUMENT.name}

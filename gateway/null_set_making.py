@@ -100,7 +100,7 @@ def make(offers: Iterable[Offered], detector: Detector, excludes: Mapping[int, s
         said = "".join(f"\n  {problem}" for problem in problems[:REASONS_MAX])
         raise NullSetRefused(f"no null set can be made of these scans; exclude what does not belong:{said}{more}")
     if gathering.setting is None:
-        raise NullSetRefused("no scan to make a null set of")
+        raise NullSetRefused("no scan to make a null set of: no scan record was named; see --from and --to")
     times = gathering.times_ns
     return NullSet(
         origin.gateway, origin.software, origin.software_sha256, origin.detection_sha256, detector.model_sha256,

@@ -84,6 +84,7 @@ class Lane:
     looks: dict[int, Series] = field(default_factory=dict)  # by scan: the load that it is a look at
     last_fault: Fault | None = None
     last_verdict: Verdict | None = None
+    last_scan_record: int | None = None   # the record of the scan that it is on
     drift: KeptWatch | None = None  # of an NQR head
 
     def ordered(self, scan_id: int, receipt: Receipt) -> None:
@@ -187,8 +188,8 @@ class Pipeline:
         sources = (await asyncio.wrap_future(receipt), *ordered)
         if series is not None:  # the scan that is answered stands first, those it was joined to behind its order
             sources, series.records = (*sources, *series.records), (*series.records, sources[0])
-        lane.last_verdict, lane.deciding_since = verdict, None
-        LOG.info("%s: scan %d: %s", lane.name, verdict.scan_id, verdict.outcome)
+        lane.last_verdict, lane.last_scan_record, lane.deciding_since = verdict, sources[0], None
+        LOG.info("%s: scan %d in record %d: %s", lane.name, verdict.scan_id, sources[0], verdict.outcome)
         told = await self.journal(lane, lambda at: self.drafter.verdict(at, lane.name, verdict, scan, sources))
         if self.decided is not None:
             self.decided(lane.name, verdict)

@@ -86,7 +86,7 @@ def array_of(name: str, packed: bytes) -> NDArray[Any]:
             return np.frombuffer(packed, kind, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
     except DAMAGED as wrong:
         raise ScanFileRefused(f"{name}: not an array as numpy.savez writes it: {wrong}") from wrong
-    raise ScanFileRefused(f"{name} of type {kind}: must be complex64, or text for the sidecar")
+    raise ScanFileRefused(f"{name} of type {kind}: must be {'text' if name == 'sidecar' else 'complex64'}")
 
 
 def complex_of(name: str, packed: bytes) -> NDArray[np.complex64]:

@@ -42,7 +42,8 @@ class StatusDesk:
     def status(self, now: Now, stalled: list[str]) -> Status:
         """Return everything an operator asks for first."""
         assembly = self._assembly
-        verdicts = [lane.last_verdict for lane in assembly.lanes.values() if lane.last_verdict]
+        told = [(lane.last_verdict, lane.last_scan_record) for lane in assembly.lanes.values() if lane.last_verdict]
+        verdict, record = told[-1] if told else (None, None)
         return Status(
             gateway=assembly.loaded.config.gateway.id,
             version=__version__,
@@ -52,8 +53,9 @@ class StatusDesk:
             clock=now.state,
             key_id=assembly.key.kid.hex(),
             model_sha256=assembly.judgement.model_sha256.hex(),
-            last_verdict=f"{verdicts[-1].outcome}: {'; '.join(verdicts[-1].reasons)}" if verdicts else "",
+            last_verdict=f"{verdict.outcome}: {'; '.join(verdict.reasons)}" if verdict else "",
             instruments=[self.instrument(row, now.monotonic_ns) for row in assembly.loaded.config.instrument],
+            last_scan_record=record,
         )
 
     def instrument(self, row: InstrumentTable, now: Nanoseconds) -> InstrumentStatus:

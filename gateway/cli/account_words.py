@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gateway.cli.scan_verdict import accounts_tree, line_tree, score_tree
-from gateway.detection.testimony_words import differences, words_of
+from gateway.detection.kilograms import kilograms
+from gateway.detection.testimony_words import differences, probability_said, words_of
 from gateway.monitor.canvas import curve
 from gateway.picture.explained import NOISE_SHOWN, curves_of, highest, span_of, strongest
 
@@ -52,8 +53,9 @@ def told_lines(verdict: Verdict, heading: str) -> list[str]:
 def subject_lines(subject: SubstanceScore) -> list[str]:
     """Return what is said of the substance explained."""
     said = "named" if subject.alarmed else "not named; it came nearest"
-    fit = f"statistic {subject.glrt:.1f}, network {subject.network:.2f}, fitted at {subject.temperature_k:.0f} K"
-    return [f"{subject.substance} ({said}): p-value {subject.p_value:.2g}, {fit}, limit {subject.limit_kg:.2g} kg"]
+    network, limit = probability_said(subject.network), kilograms(subject.limit_kg)
+    fit = f"statistic {subject.glrt:.1f}, network {network}, fitted at {subject.temperature_k:.0f} K"
+    return [f"{subject.substance} ({said}): p-value {subject.p_value:.2g}, {fit}, limit {limit} kg"]
 
 
 def disagreement(signed: Verdict, again: Verdict) -> list[str]:

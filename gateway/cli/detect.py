@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.cli.limits import number
-from gateway.cli.words import add_json, print_json
+from gateway.cli.words import add_json, print_json, refusal
 
 if TYPE_CHECKING:
     import argparse
@@ -106,9 +106,9 @@ def decide_one(path: Path, detector: Detector, *, as_json: bool) -> int:
     try:
         scan = read_scan_file(path)
     except (OSError, ScanFileRefused) as refused:
-        print(f"spingate detect: {refused}", file=sys.stderr)
+        print(f"spingate detect: {refusal(refused)}", file=sys.stderr)
         if as_json:
-            print_json({"file": str(path), "error": str(refused)})
+            print_json({"file": str(path), "error": refusal(refused)})
         return UNUSABLE
     verdict, decide_ms = answer(detector, scan)
     if as_json:
@@ -131,15 +131,15 @@ def decide_load(arguments: argparse.Namespace) -> int:
         scans = tuple(read_scan_file(path) for path in arguments.file)
         verdict, decide_ms = answer_joined(detector, scans)
     except (OSError, ScanFileRefused, JoinRefused) as refused:
-        print(f"spingate detect: {refused}", file=sys.stderr)
+        print(f"spingate detect: {refusal(refused)}", file=sys.stderr)
         if arguments.json:
-            print_json({"files": names, "error": str(refused)})
+            print_json({"files": names, "error": refusal(refused)})
         return UNUSABLE
     if arguments.json:
         calibrated = all(scan.trust.calibrated for scan in scans)
         print_json({"files": names, **verdict_tree(verdict), "calibrated": calibrated, "decide_ms": decide_ms})
     else:
-        show_verdict(f"{len(names)} scans of one load", verdict)
+        show_verdict(f"{len(names)} {'scan' if len(names) == 1 else 'scans'} of one load", verdict)
     return code_of(verdict)
 
 

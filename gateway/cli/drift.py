@@ -12,6 +12,8 @@ from gateway.cli.words import add_config, add_json, print_json
 if TYPE_CHECKING:
     import argparse
 
+WHY_CHARACTERS_MAX = 300  # as the control socket takes it
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `spingate drift thermometer` and `spingate drift reset`."""
@@ -22,7 +24,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                                description="What the head was held against is forgotten, and learnt from its next"
                                " scans. The reason is signed, with who gave it. Loss of gain against the certificate"
                                " goes on to widen detection limits: only a calibration ends that.")
-    reset.add_argument("--why", required=True, metavar="TEXT", help="why it may be taken as it is, at most 300 letters")
+    reset.add_argument("--why", required=True, metavar="TEXT",
+                       help=f"why it may be taken as it is, at most {WHY_CHARACTERS_MAX} characters")
     for action in (read, reset):
         action.add_argument("head", nargs="?", default="", help="name of the head; may be left out where there is one")
         add_config(action)
@@ -37,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     from gateway.places import places
 
     socket = places(load(arguments.config)).control
+    if arguments.action == "reset" and not 0 < len(arguments.why.strip()) <= WHY_CHARACTERS_MAX:
+        raise ValueError(f"--why of {len(arguments.why)} characters: must be 1 to {WHY_CHARACTERS_MAX}, and say why")
     if arguments.action == "thermometer":
         answer = ask(socket, Ask("thermometer", arguments.head))
         said, found = f"scan {answer.scan_id} of the calibrant has begun", {"scan_id": answer.scan_id}

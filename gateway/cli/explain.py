@@ -166,6 +166,8 @@ def draw(path: Path, account: Account, where: str) -> None:
     """Write the picture."""
     from gateway.picture.explained import picture
 
+    if path.exists():
+        raise ValueError(f"--png = {path}: is there already; name another file")
     data = picture(account, f"{account.verdict.outcome.upper()}: scan {account.verdict.scan_id}, {where}")
     with path.open("xb") as file:
         file.write(data)

@@ -11,7 +11,7 @@ import os
 import sys
 
 from gateway import __version__
-from gateway.cli.words import innermost
+from gateway.cli.words import innermost, refusal
 
 # Each is a file beside this one with `add_parser(subparsers)`; the order is that of --help.
 COMMANDS = (
@@ -77,7 +77,7 @@ def main(words: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
-        print(f"spingate {arguments.command}: {error}", file=sys.stderr)
+        print(f"spingate {arguments.command}: {refusal(error)}", file=sys.stderr)
         return UNUSABLE
     return code
 

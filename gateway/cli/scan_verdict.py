@@ -5,6 +5,7 @@ Rule: the decision is the daemon's, made by the same call; nothing here has an o
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from gateway.cli.words import printable
@@ -132,8 +133,14 @@ def show_verdict(name: str, verdict: Verdict) -> None:
         heads = f"{'p-value':>9}{'network':>9}{'statistic':>11}{'limit kg':>10}{'fitted K':>10}"
         print(f"  {'substance':<31}{heads}")
     for score in verdict.scores:
-        print(f"  {score.substance:<24}{'ALARM' if score.alarmed else '':<7}{score.p_value:>9.2g}{score.network:>9.3f}"
-              f"{score.glrt:>11.1f}{score.limit_kg:>10.3g}{score.temperature_k:>10.1f}")
+        print(f"  {score.substance:<24}{'ALARM' if score.alarmed else '':<7}{score.p_value:>9.2g}"
+              f"{figure(score.network, '.3f'):>9}{score.glrt:>11.1f}{figure(score.limit_kg, '.3g'):>10}"
+              f"{figure(score.temperature_k, '.1f'):>10}")
         for line in score.lines if score.alarmed or score.p_value <= P_SHOWN_MAX else ():
             print(f"    {line.transition}: found {line.found_khz:.3f} kHz, expected {line.expected_khz:.3f} kHz, "
                   f"{line.amplitude_ft:.2f} fT (u {line.u_amplitude_ft:.2g} fT), z {line.z:.1f}")
+
+
+def figure(value: float, form: str) -> str:
+    """Return a figure of the table, a dash where there is none: a network not asked, no limit, no line to fit."""
+    return format(value, form) if math.isfinite(value) else "-"

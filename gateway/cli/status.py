@@ -97,6 +97,7 @@ def print_core(core: Status) -> None:
             print(f"     last fault, {one.last_fault_age_s:.0f} s ago: {one.last_fault}")
     if core.last_verdict:
         print(f"     last verdict: {core.last_verdict}")
+        print(f"     why: spingate explain {core.last_scan_record}")
 
 
 def print_publisher(publisher: PublisherStatus | None) -> None:

@@ -58,6 +58,13 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def refusal(error: BaseException) -> str:
+    """Return why something could not be used; of a file its name, and what the system says, without the number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def innermost(group: BaseException) -> BaseException:
     """Return the first single exception in a group of groups: what really happened."""
     while isinstance(group, BaseExceptionGroup):

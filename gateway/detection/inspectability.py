@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.head_array import ARRAY, REFERENCES, STANDOFF_M_MIN
+from gateway.detection.kilograms import kilograms
 from gateway.detection.reach import unreached
 from gateway.detection.soundness import unsound
 
@@ -113,9 +114,9 @@ def dead_channels(beams: tuple[Beam, ...]) -> tuple[str, ...]:
 
 
 def _limits(limits_kg: Mapping[str, float], policy: Policy) -> tuple[str, ...]:
-    return tuple(f"{name}: {_kg(kg)} would have been missed, {policy.allowed_kg(name):.2g} kg is allowed"
+    return tuple(f"{name}: {_kg(kg)} would have been missed, {kilograms(policy.allowed_kg(name))} kg is allowed"
                  for name, kg in limits_kg.items() if not kg <= policy.allowed_kg(name))     # NaN is no limit
 
 
 def _kg(kg: float) -> str:
-    return f"up to {kg:.2g} kg" if kg < KG_SHOWN_MAX else "any mass"
+    return f"up to {kilograms(kg)} kg" if kg < KG_SHOWN_MAX else "any mass"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gateway.detection.kilograms import kilograms
 from gateway.detection.testimony import stories_in
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def mass_lines(testimony: SubstanceAccount, score: SubstanceScore) -> list[str]:
     """Return the mass with its uncertainty, and what the assumptions could make of it; nothing where none is stated."""
     if score.mass_kg is None:
         return []
-    u = "u not known: no certificate" if score.u_mass_kg is None else f"u {score.u_mass_kg:.2g} kg, k = 1"
-    said = [f"mass if pure: {score.mass_kg:.3g} kg ({u})"]
+    u = "u not known: no certificate" if score.u_mass_kg is None else f"u {kilograms(score.u_mass_kg)} kg, k = 1"
+    said = [f"mass if pure: {kilograms(score.mass_kg)} kg ({u})"]
     if testimony.prior_low_kg is not None and testimony.prior_high_kg is not None:
-        said.append(f"    {testimony.prior_low_kg:.2g} to {testimony.prior_high_kg:.2g} kg if T1 and T2e, which are "
+        span = f"{kilograms(testimony.prior_low_kg)} to {kilograms(testimony.prior_high_kg)} kg"
+        said.append(f"    {span} if T1 and T2e, which are "
                     "assumed, were a third or three times as long")
     return said
 
@@ -67,6 +69,11 @@ def network_lines(testimony: SubstanceAccount, found: Occlusion) -> list[str]:
     return [f"network: {found.score:.3f}; {found.without_lines:.3f} without the lines, {elsewhere}: "
             + FAITHFUL[found.faithful],
             f"detector and network {agree}: to the network it is most likely {favourite}"]
+
+
+def probability_said(network: float) -> str:
+    """Return the network's probability, which is not a number where the network was not asked."""
+    return "not asked" if math.isnan(network) else f"{network:.2f}"
 
 
 def short_form(testimony: SubstanceAccount) -> str:

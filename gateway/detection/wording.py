@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from calibration.lines import Role
+from gateway.detection.kilograms import kilograms
 from gateway.detection.rule import Ruling
 from gateway.detection.sensitivity import LIMIT_PD
 from gateway.detection.verdict import Outcome
@@ -37,17 +38,19 @@ def masses(scores: tuple[SubstanceScore, ...], told: tuple[SubstanceAccount, ...
            standoff_m: float) -> tuple[str, ...]:
     """How much of each alarmed substance it would be: what was measured, and apart from it what is assumed."""
     spread = {one.substance: one for one in told}
-    return tuple(f"{score.substance}: {weight(score, spread[score.substance])}, if pure and {standoff_m:.2f} m away"
+    return tuple(f"{score.substance}: {weight(score.mass_kg, score.u_mass_kg, spread[score.substance])}, "
+                 f"if pure and {standoff_m:.2f} m away"
                  for score in scores if score.mass_kg is not None and score.substance in spread)
 
 
-def weight(score: SubstanceScore, told: SubstanceAccount) -> str:
+def weight(mass_kg: float, u_mass_kg: float | None, told: SubstanceAccount) -> str:
     """The mass in words; the range is that of the relaxation times, which are assumptions."""
-    u = "u not known" if score.u_mass_kg is None else f"u {score.u_mass_kg:.2g} kg"
-    said = f"about {score.mass_kg:.2g} kg ({u})"
+    u = "u not known" if u_mass_kg is None else f"u {kilograms(u_mass_kg)} kg"
+    said = f"about {kilograms(mass_kg)} kg ({u})"
     if told.prior_low_kg is None or told.prior_high_kg is None:
         return said
-    return f"{said}, {told.prior_low_kg:.2g} to {told.prior_high_kg:.2g} kg over the assumed relaxation times"
+    span = f"{kilograms(told.prior_low_kg)} to {kilograms(told.prior_high_kg)} kg"
+    return f"{said}, {span} over the assumed relaxation times"
 
 
 def limited(scores: tuple[SubstanceScore, ...], outcome: Outcome, standoff_m: float) -> tuple[str, ...]:
@@ -62,7 +65,7 @@ def limited(scores: tuple[SubstanceScore, ...], outcome: Outcome, standoff_m: fl
 def found_from(scores: tuple[SubstanceScore, ...]) -> str:
     """The limits of what did not alarm, worst first; empty where all did."""
     shown = sorted((score for score in scores if not score.alarmed), key=lambda score: -score.limit_kg)
-    return ", ".join(f"{score.limit_kg:.2g} kg {score.substance}" if math.isfinite(score.limit_kg)
+    return ", ".join(f"{kilograms(score.limit_kg)} kg {score.substance}" if math.isfinite(score.limit_kg)
                      else f"no mass of {score.substance}" for score in shown)
 
 

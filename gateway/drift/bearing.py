@@ -14,6 +14,7 @@ import numpy as np
 from calibration.lines import covered
 from gateway.detection.drift_state import DriftLevel
 from gateway.detection.head_array import ARRAY
+from gateway.detection.kilograms import kilograms
 from gateway.detection.verdict import Outcome
 from gateway.detection.wording import found_from, taken_back
 from gateway.drift.watch import UNTIL
@@ -40,18 +41,19 @@ def borne(verdict: Verdict, scan: CalibratedScan, look: Look, state: DriftState,
     widened = {name: factor for name, factor in widths.items() if factor > 1.0}
     scores = tuple(replace(score, limit_kg=score.limit_kg * widths.get(score.substance, 1.0))
                    for score in verdict.scores)
-    short = tuple(f"{score.substance}: {score.limit_kg:.2g} kg would have been missed with the gain as it is, "
-                  f"{allowed_kg(score.substance):.2g} kg is allowed"
+    short = tuple(f"{score.substance}: {kilograms(score.limit_kg)} kg would have been missed with the gain as it is, "
+                  f"{kilograms(allowed_kg(score.substance))} kg is allowed"
                   for score, was in zip(scores, verdict.scores, strict=True)
                   if score.limit_kg > allowed_kg(score.substance) >= was.limit_kg)
     stopped = (f"drift: {'; '.join(state.what)}: {UNTIL}",) if state.level is DriftLevel.INHIBITED else ()
-    remarks = (*_widened(widened), *(f"drift: {one}" for one in state.what if state.level is DriftLevel.DEGRADED),
-               *_thermometer(look))
+    remarks = (*_widened(widened), *(f"drift: {one}" for one in state.what if state.level is DriftLevel.DEGRADED))
     lost = verdict.outcome is Outcome.CLEAR and bool(short or stopped)
     # The limits stand in words as well, and must be those of the scores.
     stated, held = found_from(verdict.scores), found_from(scores)
     said = tuple(reason.replace(stated, held) for reason in verdict.reasons) if stated else verdict.reasons
-    reasons = (*stopped, *taken_back(said), *short, *remarks) if lost else (*said, *short, *stopped, *remarks)
+    first = _thermometer(look)     # what a calibrant scan was made for
+    rest = (*stopped, *taken_back(said), *short) if lost else (*said, *short, *stopped)
+    reasons = (*first, *rest, *remarks)
     return replace(verdict, outcome=Outcome.NOT_INSPECTABLE if lost else verdict.outcome,
                    reasons=reasons[:REASONS_MAX], scores=scores,
                    drift=replace(state, widened=max(widened.values(), default=1.0)))
@@ -93,7 +95,7 @@ def _thermometer(look: Look) -> tuple[str, ...]:
     if not look.calibrant:
         return ()
     if look.thermometer is None:
-        return ("a calibrant scan, and no calibrant's line was found",)
+        return ("a calibrant scan, and no calibrant's line was found: does it lie in its jig?",)
     read = look.thermometer
     line = f"{read.line_k:.2f} K (u = {read.u_k:.2f} K beside the line table's)"
     return (f"a calibrant scan: the line thermometer reads {line}, the bay's sensor {read.sensor_k:.2f} K",)

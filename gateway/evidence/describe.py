@@ -9,7 +9,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.detection.testimony_words import words_of
+from gateway.detection.testimony_words import probability_said, words_of
 from gateway.evidence.act import (
     CalibrationBody,
     ConfigurationBody,
@@ -107,7 +107,8 @@ def verdict(body: VerdictBody) -> tuple[str, ...]:
     for score in body.verdict.scores:
         lines.append(
             f"{score.substance}: {'alarm' if score.alarmed else 'no alarm'}, statistic {score.glrt:.4g}, "
-            f"false-alarm probability {score.p_value:.3g}, network {score.network:.3g}, limit {score.limit_kg:.3g} kg"
+            f"false-alarm probability {score.p_value:.3g}, network {probability_said(score.network)}, "
+            f"limit {score.limit_kg:.3g} kg"
         )
         lines += [
             f"  {line.transition}: {line.found_khz:.3f} kHz (expected {line.expected_khz:.3f}), "

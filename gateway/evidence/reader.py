@@ -153,7 +153,8 @@ class JournalReader:
             yield self._connection
         except (sqlite3.OperationalError, OSError) as error:
             self.close()
-            raise JournalUnavailable(f"{self.path}: {error}; is the gateway running?") from error
+            said = error.strerror if isinstance(error, OSError) else error
+            raise JournalUnavailable(f"{self.path}: {said}; is this the journal's place?") from error
         except sqlite3.DatabaseError as error:
             self.close()
             raise JournalCorrupt(f"{self.path}: {error}") from error

@@ -13,7 +13,8 @@ import numpy as np
 from calibration.schedule import train_s
 from gateway.detection.echo_search import group_decay
 from gateway.detection.head_array import GROUPS
-from gateway.detection.testimony_words import seconds
+from gateway.detection.kilograms import kilograms
+from gateway.detection.testimony_words import probability_said, seconds
 from gateway.picture.axes import INK, PALE, Axes
 from gateway.picture.raster import Raster
 
@@ -75,9 +76,10 @@ def picture(account: Account, title: str) -> bytes:
         raster.text("no band shows anything", (60, 64), PALE)
         return raster.png()
     raster.text(shortened(next(iter(account.verdict.reasons), "")), (60, 60), PALE, px=10.0)
-    mass = "" if subject.mass_kg is None else f", mass if pure {subject.mass_kg:.2g} kg"
-    raster.text(f"{subject.substance}: p-value {subject.p_value:.1g}, network {subject.network:.2f}, fitted at "
-                f"{subject.temperature_k:.0f} K, limit {subject.limit_kg:.2g} kg{mass}", (60, 84), INK, px=12.0)
+    mass = "" if subject.mass_kg is None else f", mass if pure {kilograms(subject.mass_kg)} kg"
+    network = probability_said(subject.network)
+    raster.text(f"{subject.substance}: p-value {subject.p_value:.1g}, network {network}, fitted at "
+                f"{subject.temperature_k:.0f} K, limit {kilograms(subject.limit_kg)} kg{mass}", (60, 84), INK, px=12.0)
     legend(raster, 106.0)
     for row, (story, sight) in enumerate(pairs):
         line_row(raster, HEAD_HIGH + row * ROW_HIGH, story, sight)

@@ -15,10 +15,10 @@ import numpy as np
 
 from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Identity
-from gateway.detection.anomaly import LaneSettings, PassDetector
 from gateway.detection.chisquare import isf, log_sf
-from gateway.detection.dipole_fit import CLOSEST_M, SPEED_MPS
-from gateway.detection.field_steps import STEP_S
+from gateway.lane.anomaly import LaneSettings, PassDetector
+from gateway.lane.dipole_fit import CLOSEST_M, SPEED_MPS
+from gateway.lane.field_steps import STEP_S
 from hil.bench.lane_energy import EnergyDetector
 from hil.bench.lane_energy import LaneSettings as EnergySettings
 from hil.bench.lane_noise import NOISES
@@ -28,8 +28,8 @@ from hil.training.bounds import lower_bound, upper_bound
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gateway.detection.background import Background
     from gateway.detection.verdict import Anomaly
+    from gateway.lane.background import Background
 
 RATE_HZ: Final = 20.0
 PER_HOUR: Final = 0.1

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.dipole_fit import Sighting, fit
-from gateway.detection.field_steps import STEP_S
 from gateway.detection.verdict import Anomaly
+from gateway.lane.dipole_fit import Sighting, fit
+from gateway.lane.field_steps import STEP_S
 from hil.bench.lane import PASS_S, RATE_HZ, draw
 from hil.bench.lane_noise import NOISES
 from hil.bench.lane_quiet import quiet_steps
@@ -22,8 +22,8 @@ from hil.training.lane_flagged import learnt_from
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gateway.detection.background import Background
-    from gateway.detection.bank import Bank
+    from gateway.lane.background import Background
+    from gateway.lane.bank import Bank
     from hil.bench.lane import Drawn
 
 DEFLECTIONS: Final = (8.0, 12.0, 20.0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.field_steps import STEP_S
+from gateway.lane.field_steps import STEP_S
 from hil.bench.lane import PASS_S, RATE_HZ, deflection_of, draw, theory
 from hil.bench.lane_noise import NOISES
 from hil.bench.lane_quiet import crossings_of, quiet_steps
@@ -20,8 +20,8 @@ from hil.training.bounds import lower_bound, upper_bound
 from hil.training.lane_flagged import learnt_from
 
 if TYPE_CHECKING:
-    from gateway.detection.background import Background
-    from gateway.detection.bank import Bank
+    from gateway.lane.background import Background
+    from gateway.lane.bank import Bank
 
 DEFLECTIONS: Final = (4.0, 5.0, 6.0, 7.0, 8.0)
 LEARNT_S: Final = 330.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.pass_model import SHIPPED, load
+from gateway.lane.pass_model import SHIPPED, load
 from hil.bench.lane_events import draw_other_event
 from hil.training.bounds import lower_bound, upper_bound
 from hil.training.lane_flagged import flagged, noise

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.anderson import TAU_S
-from gateway.detection.anomaly import OVER_S, OVER_SHARE
-from gateway.detection.background import ORDER_MAX, learn
-from gateway.detection.bank import bank_of, energies, threshold_of
-from gateway.detection.field_steps import STEP_S
+from gateway.lane.anderson import TAU_S
+from gateway.lane.anomaly import OVER_S, OVER_SHARE
+from gateway.lane.background import ORDER_MAX, learn
+from gateway.lane.bank import bank_of, energies, threshold_of
+from gateway.lane.field_steps import STEP_S
 from hil.bench.lane_noise import NOISES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gateway.detection.bank import Bank
+    from gateway.lane.bank import Bank
 
 RATES_PER_HOUR: Final = (0.1, 1.0, 10.0)
 # As much background as the detector learns from, then as long judged with it; the daemon fits again every 10 s.

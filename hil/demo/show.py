@@ -12,6 +12,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from gateway import clock
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 VERDICT_S_MAX = 120.0  # seconds on an idle machine; one that is busy should be slow, not wrong
 TROLLEY_S_MAX = 60.0
 DRAIN_S_MAX = 20.0
+COLUMNS = 100             # what a terminal beside another window shows
 # A seed fixes every sample. At the default false-alarm probability of 1 % per scan, about one seed in a hundred shows a
 # false alarm on the empty bay; 7 is one of them.
 SEED = 1
@@ -76,8 +78,8 @@ def screen_objects(control: Path, subscriber: Subscriber, say: Callable[[str], N
 
 
 def reasons(body: dict[int, Any]) -> str:
-    """Return a verdict's reasons, indented below it; those of a clear say down to which masses."""
-    return "".join(f"\n       {line}" for line in body[2][2])
+    """Return a verdict's reasons, wrapped and indented below it; those of a clear say down to which masses."""
+    return "".join(f"\n{fill(line, COLUMNS, initial_indent=' ' * 7, subsequent_indent=' ' * 9)}" for line in body[2][2])
 
 
 def await_trolley(subscriber: Subscriber, say: Callable[[str], None]) -> None:

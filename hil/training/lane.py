@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import tensorflow as tf
 
-from gateway.detection.pass_card import SCHEMA, Calibration, PassCard, SelfTest, Training, self_test_inputs
-from gateway.detection.pass_portrait import LAYOUT
 from gateway.detection.runtime import TfliteNetwork
+from gateway.lane.pass_card import SCHEMA, Calibration, PassCard, SelfTest, Training, self_test_inputs
+from gateway.lane.pass_portrait import LAYOUT
 from hil.training.card_text import text_of
 from hil.training.lane_calibration import calibrate, calibrated, log_loss
 from hil.training.lane_events import draw_event

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.pass_card import Calibration
-from gateway.detection.pass_model import probability_of
+from gateway.lane.pass_card import Calibration
+from gateway.lane.pass_model import probability_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

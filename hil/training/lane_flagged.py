@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gateway.detection.anderson import TAU_S
-from gateway.detection.background import learn
-from gateway.detection.bank import bank_of
-from gateway.detection.dipole_fit import Sighting, explained, search, unexplained
-from gateway.detection.field_steps import STEP_S
-from gateway.detection.pass_portrait import portrait
 from gateway.detection.verdict import Anomaly
+from gateway.lane.anderson import TAU_S
+from gateway.lane.background import learn
+from gateway.lane.bank import bank_of
+from gateway.lane.dipole_fit import Sighting, explained, search, unexplained
+from gateway.lane.field_steps import STEP_S
+from gateway.lane.pass_portrait import portrait
 from hil.training.lane_events import RATE_HZ
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gateway.detection.background import Background
-    from gateway.detection.bank import Bank
+    from gateway.lane.background import Background
+    from gateway.lane.bank import Bank
     from hil.training.lane_events import Event
 
 PER_HOUR: Final = 0.1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from gateway.detection.pass_portrait import COMPONENTS, SHAPE
+from gateway.lane.pass_portrait import COMPONENTS, SHAPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,6 +18,7 @@ from gateway.detection.echo_search import Decay, group_decay, search, subtract
 from gateway.detection.hypotheses import place
 from gateway.detection.portrait import shows_all
 from gateway.detection.rivals import RIVALS_MAX
+from gateway.detection.testimony import EchoDecay
 from gateway.detection.verdict import Outcome
 from gateway.judgement import SHIPPED_MODEL
 from hil.scene.bay import Bay
@@ -113,6 +114,16 @@ def test_a_steady_tone_shows_a_decay_without_end() -> None:
     found = echo_decay(flat, steady, template, 0.2)
     assert math.isinf(found.high_s)
     assert not found.as_expected
+
+
+@pytest.mark.parametrize(("t2e_s", "low_s", "high_s", "expected_s", "fits"), [
+    (math.inf, 1.3, math.inf, 1.0, True), (math.inf, 1.3, math.inf, 0.3, False), (40.0, 20.0, math.inf, 0.02, False),
+    (0.75, 0.46, 1.7, 1.0, True), (0.02, 0.018, 0.022, 0.05, False), (0.0, 0.0, 0.0, 1.0, False)])
+def test_a_decay_is_held_against_the_table_by_its_rate_so_that_an_open_interval_can_hold_it(
+    t2e_s: float, low_s: float, high_s: float, expected_s: float, *, fits: bool,
+) -> None:
+    """A weak line whose best fit has no end is not said to contradict the table, nor a steady tone to agree with it."""
+    assert EchoDecay(t2e_s, low_s, high_s, expected_s, (1.0,) * 8, 1.0, (1.0,) * 8).as_expected is fits
 
 
 @pytest.mark.parametrize(("substance", "kg"), [("ammonium nitrate", 2.0), ("PETN", 2.5), ("cocaine base", 1.0)])

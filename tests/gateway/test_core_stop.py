@@ -14,12 +14,12 @@ from drivers.sample import BandCapture, Channel, Identity, Sample, ScanCapture
 from gateway.assembly import Assembly, assemble
 from gateway.config import load
 from gateway.core import Core
-from gateway.detection.anomaly import PassDetector
 from gateway.detection.verdict import Anomaly, Outcome, Verdict
 from gateway.evidence import keys
 from gateway.evidence.body import AnomalyBody, ReadingBody, VerdictBody
 from gateway.evidence.reader import reader_of
 from gateway.evidence.record import decode
+from gateway.lane.anomaly import PassDetector
 from gateway.lane_watch import LaneWatch
 from gateway.publisher.journal import payload_of
 

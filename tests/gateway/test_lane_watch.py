@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Identity
-from gateway.detection.anomaly import LaneSettings, PassDetector
+from gateway.lane.anomaly import LaneSettings, PassDetector
 from gateway.lane_watch import STREAMS_MAX, LaneWatch
 
 QUIET_READINGS = 40

@@ -16,12 +16,12 @@ from drivers.sample import Channel, Event, Fault, Identity, Sample
 from gateway.block import Block
 from gateway.claims import Claims
 from gateway.clock import ClockState, Now
-from gateway.detection.anomaly import PassDetector
 from gateway.detection.verdict import Anomaly, Outcome, Verdict
 from gateway.drafts import Drafter
 from gateway.evidence.body import DETAIL_BYTES_MAX, AnomalyBody, FaultBody, ReadingBody
 from gateway.evidence.record import Draft, Provenance, decode, encode
 from gateway.evidence.writer import JournalBehind
+from gateway.lane.anomaly import PassDetector
 from gateway.lane_watch import LaneWatch
 from gateway.pipeline import QUEUE_EVENTS_MAX, Lane, Pipeline, deliver, explained, named, of_the_bay, overdue
 

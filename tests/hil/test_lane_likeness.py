@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.detection.pass_model import SHIPPED
+from gateway.lane.pass_model import SHIPPED
 from hil.bench.lane_events import DISTURBANCES, PASSES, draw_other_event
 from hil.bench.lane_likeness import auc, ece, lines, measure_likeness
 from hil.training.lane_events import draw_event

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from gateway.detection.anderson import TAU_S, scale_of
-from gateway.detection.background import ORDER_MAX, learn
-from gateway.detection.bank import bank_of
-from gateway.detection.dipole_fit import Sighting, search, told
-from gateway.detection.field_steps import FieldSteps, field_tesla
-from gateway.detection.pass_portrait import portrait
-from gateway.detection.step_ring import StepRing
 from gateway.detection.verdict import Anomaly
+from gateway.lane.anderson import TAU_S, scale_of
+from gateway.lane.background import ORDER_MAX, learn
+from gateway.lane.bank import bank_of
+from gateway.lane.dipole_fit import Sighting, search, told
+from gateway.lane.field_steps import FieldSteps, field_tesla
+from gateway.lane.pass_portrait import portrait
+from gateway.lane.step_ring import StepRing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from calibration.reading import Reading
-    from gateway.detection.background import Background
-    from gateway.detection.bank import Bank, Find
     from gateway.detection.verdict import Likeness
+    from gateway.lane.background import Background
+    from gateway.lane.bank import Bank, Find
 
 # Less background than this is too little to tell noise from an object.
 BACKGROUND_S_MIN = 12.0

@@ -13,7 +13,7 @@ from scipy.stats import poisson
 
 from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Identity
-from gateway.detection.anomaly import LaneSettings, PassDetector
+from gateway.lane.anomaly import LaneSettings, PassDetector
 from gateway.passing import Moment, Passing
 from hil.scene.lane import Lane, Pass, Sensor, vector_source
 

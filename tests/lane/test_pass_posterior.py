@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from gateway.detection.background import learn
-from gateway.detection.pass_posterior import Seen, draw, likelihoods
+from gateway.lane.background import learn
+from gateway.lane.pass_posterior import Seen, draw, likelihoods
 from hil.bench.lane_cover import measure_cover
 
 STEP_S = 0.2

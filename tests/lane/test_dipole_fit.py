@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gateway.detection.anderson import scale_of
-from gateway.detection.background import learn
-from gateway.detection.dipole_fit import CLOSEST_M, SPEED_MPS, Sighting, fit
 from gateway.detection.verdict import Anomaly
+from gateway.lane.anderson import scale_of
+from gateway.lane.background import learn
+from gateway.lane.dipole_fit import CLOSEST_M, SPEED_MPS, Sighting, fit
 
 if TYPE_CHECKING:
-    from gateway.detection.background import Background
+    from gateway.lane.background import Background
 
 STEP_S = 0.2
 NOISE_T = 1e-11

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, f, ncx2
 
-from gateway.detection.anderson import TAU_S, functions, lagged
-from gateway.detection.background import learn
-from gateway.detection.bank import LEVEL_TAU_S, bank_of
 from gateway.detection.chisquare import isf, isf_estimated
+from gateway.lane.anderson import TAU_S, functions, lagged
+from gateway.lane.background import learn
+from gateway.lane.bank import LEVEL_TAU_S, bank_of
 
 STEP_S = 0.2
 NOISE_T = 1e-11

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gateway.detection.anderson import FUNCTIONS, POINTS_PER_STEP
+from gateway.lane.anderson import FUNCTIONS, POINTS_PER_STEP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gateway.detection.background import Background
+    from gateway.lane.background import Background
 
 # Places along each axis: a third of a standard deviation apart where the first grid is wide enough.
 PLACES = 21

@@ -9,8 +9,8 @@ import pytest
 
 from calibration.reading import Reading, Trust
 from drivers.sample import Channel, Identity
-from gateway.detection.anomaly import PassDetector
-from gateway.detection.step_ring import StepRing
+from gateway.lane.anomaly import PassDetector
+from gateway.lane.step_ring import StepRing
 
 
 def test_it_holds_what_a_bounded_list_would_hold_after_any_adding_and_dropping() -> None:

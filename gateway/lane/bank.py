@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from gateway.detection.anderson import FUNCTIONS, Scale, lagged, scale_of
 from gateway.detection.chisquare import isf_estimated, log_sf
+from gateway.lane.anderson import FUNCTIONS, Scale, lagged, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from gateway.detection.background import Background
+    from gateway.lane.background import Background
 
 SECONDS_PER_HOUR = 3600.0
 THEORY_WINDOWS = 30

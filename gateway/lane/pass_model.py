@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gateway.detection.model_card import CardRefused
-from gateway.detection.pass_card import Calibration, PassCard, read_pass_card, self_test_inputs
-from gateway.detection.pass_portrait import SHAPE
 from gateway.detection.verdict import Likeness
+from gateway.lane.pass_card import Calibration, PassCard, read_pass_card, self_test_inputs
+from gateway.lane.pass_portrait import SHAPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +93,7 @@ def load(folder: Path) -> PassModel:
     """Check the digest, try the network in a child process, then load it here. Raises `PassModelRefused`."""
     text, content, card = _checked(folder)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, "-m", "gateway.detection.pass_model", str(folder)]
+    command = [sys.executable, "-m", "gateway.lane.pass_model", str(folder)]
     try:
         child = subprocess.run(command, env=environment, capture_output=True, timeout=TRIAL_S_MAX, check=False,  # noqa: S603  no shell, fixed command
                                stdin=subprocess.DEVNULL)

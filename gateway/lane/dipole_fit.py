@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gateway.detection.anderson import FUNCTIONS, functions, lags_of
-from gateway.detection.bank import centred
-from gateway.detection.pass_posterior import FACTOR, LATE_SCALES, Posterior, Seen, draw, likelihoods
 from gateway.detection.verdict import Anomaly, Passage
+from gateway.lane.anderson import FUNCTIONS, functions, lags_of
+from gateway.lane.bank import centred
+from gateway.lane.pass_posterior import FACTOR, LATE_SCALES, Posterior, Seen, draw, likelihoods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gateway.detection.background import Background
+    from gateway.lane.background import Background
 
 # The prior (an assumption): speed uniform between a slow walk and a slow drive, closest approach as likely in each
 # octave of the lane's width.

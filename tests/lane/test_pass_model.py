@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gateway.detection.anderson import functions
-from gateway.detection.anomaly import PassDetector
-from gateway.detection.pass_model import MODEL_BYTES_MAX, SHIPPED, LateModel, PassModelRefused, load
-from gateway.detection.pass_portrait import SHAPE, portrait
+from gateway.lane.anderson import functions
+from gateway.lane.anomaly import PassDetector
+from gateway.lane.pass_model import MODEL_BYTES_MAX, SHIPPED, LateModel, PassModelRefused, load
+from gateway.lane.pass_portrait import SHAPE, portrait
 from hil.bench.lane import reading
 
 if TYPE_CHECKING:

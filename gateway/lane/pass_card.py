@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Meta
 
 from gateway.detection.model_card import CardRefused, Digest, Measured
-from gateway.detection.pass_portrait import LAYOUT, SHAPE
+from gateway.lane.pass_portrait import LAYOUT, SHAPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
