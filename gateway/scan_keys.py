@@ -31,6 +31,7 @@ BAND_SHAPE: Final = (HEAD_CHANNELS, GROUPS, POINTS)
 PILOT_SHARE: Final = -120 / 256
 # Rounding of the writer: a train may be this much longer than the dwell that it fills.
 DWELL_SLACK: Final = 1e-6
+WHOLE_BITS: Final = 64            # a whole number of more has no value as a float
 
 # What the search was made for. Slower than 16 kHz the hypotheses need too much memory, and above 40 kHz the window is
 # shorter than the echo and what lies beside it. Ringing that lasts from a pulse to an echo 50 ms later is none.
@@ -127,6 +128,7 @@ def keys_of(tree: object) -> ScanKeys:
     """Return the keys of a file. NaN, which JSON has no word for and Python writes all the same, is unknown."""
     if not isinstance(tree, dict):
         raise ScanFileRefused(f"sidecar = {tree!r:.80}: must be a JSON object with the keys of docs/scan-format.md")
+    must_be_sayable(tree)
     tree = without_nan(tree)
     try:
         keys = msgspec.convert(tree, ScanKeys)
@@ -136,6 +138,15 @@ def keys_of(tree: object) -> ScanKeys:
         must_lie(band, f"bands[{at}].")
     must_lie(keys, "")
     return keys
+
+
+def must_be_sayable(tree: object) -> None:
+    """Refuse text that UTF-8 cannot express: JSON can write half a surrogate pair, and then no answer can be told."""
+    inside = [*tree, *tree.values()] if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else ()
+    for each in inside:
+        must_be_sayable(each)
+    if isinstance(tree, str) and tree.encode(errors="replace").decode() != tree:
+        raise ScanFileRefused(f"{tree!r:.80}: must be text that UTF-8 can express")
 
 
 def without_nan(tree: object) -> object:
@@ -152,7 +163,8 @@ def must_lie(keys: BandKeys | ScanKeys, where: str) -> None:
     for name in set(keys.__struct_fields__) & RANGES.keys():
         value, (low, high) = getattr(keys, name), RANGES[name]
         if value is not None and not low <= value <= high:
-            raise ScanFileRefused(f"{where}{name} = {value:g}: must be {low:g} to {high:g}")
+            shown = f"{value:g}" if isinstance(value, float) or value.bit_length() < WHOLE_BITS else "a longer number"
+            raise ScanFileRefused(f"{where}{name} = {shown}: must be {low:g} to {high:g}")
 
 
 def plan_of(band: BandKeys, where: str) -> BandPlan:

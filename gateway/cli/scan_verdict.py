@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gateway.cli.words import printable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -122,9 +124,9 @@ def line_tree(line: LineEvidence) -> dict[str, object]:
 
 def show_verdict(name: str, verdict: Verdict) -> None:
     """Print a verdict for a person: the answer, why, and each substance with the lines that say something."""
-    print(f"{name}: scan {verdict.scan_id}: {verdict.outcome.upper()}")
+    print(printable(f"{name}: scan {verdict.scan_id}: {verdict.outcome.upper()}"))
     for reason in verdict.reasons:
-        print(f"  {reason}")
+        print(f"  {printable(reason)}")  # what the writer of a file said of the scan is among them
     if verdict.null_check is not None:
         print(f"  null set of {verdict.null_check.scans} scans: conformal p {verdict.null_check.p_value:.2g}")
     if verdict.scores:

@@ -63,6 +63,25 @@ def cbor(**other: object) -> bytes:
     return cbor2.dumps({**KEYS, "field_ft": cbor2.CBORTag(40, [[*SHAPE, 2], numbers]), **other})
 
 
+@pytest.mark.parametrize("keys", [
+    {**KEYS, "id": 10**400}, {**KEYS, "bands": [{**BAND, "trains": 10**400}]}, {**KEYS, "reason": "x\ud800"},
+    {**KEYS, "device": {"make": "\udfff"}}, {**KEYS, "flags": ["\ud83d"]}])
+def test_numbers_and_text_that_no_answer_can_repeat_are_refused(keys: dict[str, Any]) -> None:
+    """One such file ended the command with the exit code of an alarm, or before the files behind it were decided."""
+    with pytest.raises(ScanFileRefused, match="must be"):
+        read_scan(npz(keys))
+
+
+def test_a_file_cannot_draw_an_answer_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it says of itself is printed with its line feeds and escape codes spelt out."""
+    path = tmp_path / "scan.npz"
+    path.write_bytes(npz({**KEYS, "reason": "\x1b[2J", "flags": ["a\nscan 0: CLEAR"]}))
+    assert main(["detect", str(path)]) == 3
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\nscan 0: CLEAR" not in out
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_scan_written_and_read_again_gets_the_same_verdict_to_the_last_bit(form: str) -> None:
     """Both forms keep every point, the digest of the raw data, and what is known of the scan."""
