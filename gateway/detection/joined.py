@@ -18,7 +18,7 @@ from gateway.detection.ringing import without_ringing
 from gateway.detection.verdict import LOOKS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -92,19 +92,28 @@ def join(before: Joined, scan: CalibratedScan, standoff_m: float) -> Joined:
     wrong = objection(before, scan)
     if wrong:
         raise JoinRefused(wrong)
-    number, sums, left_out = len(before.digests) + 1, [], list(before.left_out)
+    number, sums, moved = len(before.digests) + 1, [], {}
     for one, beam, band in zip(before.sums, _beams(scan, standoff_m), scan.bands, strict=True):
         turned = _turned(one, band) if one is not None and beam is not None else 0.0
         if abs(turned) > PHASE_MOVED_RAD:
-            where = f"{band.plan.carrier_hz / 1e3:g} kHz of scan {number}"
-            left_out.append(f"{where} left out: its pilot tone has turned by {turned:.2f} rad since the first scan")
+            moved[f"{band.plan.carrier_hz / 1e3:g}"] = turned
             sums.append(one)
         elif beam is None:
             sums.append(one)
         else:
             sums.append(_first(beam, band) if one is None else _added(one, beam))
     digests = (*before.digests, scan.raw_sha256)
-    return Joined(_as_one(before, scan), tuple(sums), digests, before.first_m, tuple(left_out))
+    left_out = (*before.left_out, *_left_out(moved, number))
+    return Joined(_as_one(before, scan), tuple(sums), digests, before.first_m, left_out)
+
+
+def _left_out(moved: Mapping[str, float], number: int) -> tuple[str, ...]:
+    """Say in one sentence which bands of a scan take no part, by their carriers in kHz: a verdict has few reasons."""
+    if not moved:
+        return ()
+    most = max(moved.values(), key=abs)
+    where = f"{', '.join(moved)} kHz of scan {number}"
+    return (f"{where} left out: the pilot tone has turned since the first scan, by {most:.2f} rad at most",)
 
 
 def objection(before: Joined, scan: CalibratedScan) -> str:

@@ -196,6 +196,8 @@ def opened(path: Path, origin: str, size: int) -> Saved:
         raise StateUnusable(f"{path.name}: tells of {saved.records} records, the journal has {size}")
     for head in saved.heads:
         for quantity, charted in head.charted.items():
+            if quantity not in BOUNDS:
+                raise StateUnusable(f"{path.name}: quantity = {quantity.value!r}: must be one of: {', '.join(BOUNDS)}")
             charted.charts.bounds = BOUNDS[quantity]  # what holds is this version's
     return saved
 

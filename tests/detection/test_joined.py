@@ -159,7 +159,9 @@ def test_a_band_whose_pilot_has_turned_is_left_out_of_that_scan_and_told() -> No
     scans = (empty(2)[0], turned(empty(2)[1], math.pi, slice(1, 2)))
     whole = joined((one, M) for one in scans)
     assert [band.scans for band in whole.sums if band] == [2, 1, *[2] * 12]
-    assert whole.left_out[0].startswith("495.5 kHz of scan 2 left out: its pilot tone has turned")
+    assert whole.left_out[0].startswith("495.5 kHz of scan 2 left out: the pilot tone has turned")
+    most = joined((one, M) for one in (scans[0], turned(empty(2)[1], math.pi)))
+    assert len(most.left_out) == 1
     beam, alone = whole.beams()[1], beams_of(scans[0], M)[1]
     assert np.allclose(beam.spectra, alone.spectra)
     slightly = joined((one, M) for one in (scans[0], turned(empty(2)[1], 0.3)))

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -214,6 +215,20 @@ def test_a_file_of_another_shape_is_unusable_though_its_digest_is_right(tmp_path
         with pytest.raises(StateUnusable, match="not a state of this version"):
             opened(path, "o", 9)
     assert DIGEST_BYTES == 32
+
+
+def test_a_quantity_without_bounds_makes_the_file_unusable(tmp_path: Path) -> None:
+    """A well-sealed file that charts what has no bounds must not stop the start."""
+    import hashlib
+
+    kept = KeptWatch(learnt().watch, tmp_path / "drift-head.state", "o", lambda _: 8.0)
+    content = kept.state_at(9)[DIGEST_BYTES:]
+    known = msgspec.msgpack.encode("noise density")
+    assert known in content
+    other = content.replace(known, msgspec.msgpack.encode("energy score"))
+    kept.path.write_bytes(hashlib.sha256(other).digest() + other)
+    with pytest.raises(StateUnusable, match=r"quantity = 'energy score': must be one of"):
+        opened(kept.path, "o", 9)
 
 
 class Records:
