@@ -6,7 +6,6 @@ Measured by the kernel when the process ends, so what this process holds is not 
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -46,10 +45,10 @@ def measure_cost(seed: int) -> str:
 
 def _detect(paths: list[Path]) -> tuple[list[float], float, float]:
     """Milliseconds of each decision, peak resident MB, and CPU seconds of the whole process."""
-    command = [sys.executable, "-m", "gateway.cli.main", "detect", "--json", *map(str, paths)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        said = child.stdout.read() if child.stdout else ""
-        _, _, used = os.wait4(child.pid, 0)
-        child.returncode = 0       # reaped above, where the kernel tells what it used
-    spent_ms = [float(json.loads(line)["decide_ms"]) for line in said.splitlines()]
-    return spent_ms, used.ru_maxrss / KIB_PER_MB, used.ru_utime + used.ru_stime
+    command = [sys.executable, "-m", "hil.bench.detection.spent",
+               sys.executable, "-m", "gateway.cli.main", "detect", "--json", *map(str, paths)]
+    # An alarm is exit code 1 and no failure; what went wrong otherwise leaves no lines to read.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    resident_kib, cpu_s = done.stderr.splitlines()[-1].split()
+    spent_ms = [float(json.loads(line)["decide_ms"]) for line in done.stdout.splitlines()]
+    return spent_ms, float(resident_kib) / KIB_PER_MB, float(cpu_s)
