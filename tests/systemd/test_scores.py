@@ -23,7 +23,7 @@ CORE, PUBLISHER, SERIAL_ONLY = "spingate.service", "spingate-publish.service", "
 # As reached. The core pays 0.4 for asking whether the clock is synchronised and 0.7 for instruments on the network.
 EXPOSURE_MAX = {(CORE, ""): 1.5, (CORE, SERIAL_ONLY): 0.8, (PUBLISHER, ""): 1.1}
 ROOMS = {"drivers", "calibration", "gateway", "hil"}
-DATA = {"calibration/nqr_lines.toml"}
+DATA = {"calibration/nqr_lines.toml", "gateway/detection/coverage.json"}
 ALSO = ("gateway/models/", "drivers/maps/", "drivers/README.md", "hil/captures/", "hil/bays/")
 
 MATCH_OR_SET = re.compile(r'(?P<key>[A-Z]+)(?P<of>\{[\w/]+\})?(?P<operator>==|!=|\+=|:=|=)"(?P<value>[^"]*)"')
