@@ -38,11 +38,12 @@ def test_the_two_commands_to_begin_with_are_in_the_makefile() -> None:
 def test_what_the_demonstration_printed_is_shown_as_it_prints_it() -> None:
     """The README's sample has the lines that the demonstration has, in its order."""
     sample = README.split("```")[3]
-    wanted = ["emulated bay:", "broker:", "Empty bay", "CLEAR", "ALARM", "NOT INSPECTABLE", "MAGNETIC ANOMALY",
-              "journal: valid", "subscriber:", "0 invalid", "last byte to subscriber:", "memory:"]
-    places = [sample.find(part) for part in wanted]
-    assert -1 not in places
-    assert places == sorted(places)
+    wanted = ["emulated bay:", "broker:", "Empty bay", "NOT INSPECTABLE", "CLEAR", "ALARM", "NOT INSPECTABLE",
+              "MAGNETIC ANOMALY", "journal: valid", "subscriber:", "0 invalid", "last byte to subscriber:", "memory:"]
+    place = 0
+    for part in wanted:
+        assert part in sample[place:], part
+        place = sample.index(part, place) + len(part)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
